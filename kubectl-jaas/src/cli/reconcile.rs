@@ -1,0 +1,80 @@
+//! Flags of `reconcile`. Pure.
+
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+
+use super::positive_duration;
+
+const EXAMPLES: &str = "\
+Choose exactly one of NAME…, --selector and --all.
+
+Examples
+  # two snippets of a namespace
+  kubectl jaas reconcile web api -n team-a
+  # by label, in every namespace
+  kubectl jaas reconcile -l app=web -A
+  # everything, as after a lost volume
+  kubectl jaas reconcile --all
+  # which ones would that be?
+  kubectl jaas reconcile --all --dry-run -o name
+
+It costs one write for each snippet, and does no harm when it is done twice.
+Exit codes: 0 all synced  3 some failed  5 suspended  6 no match  7 forbidden
+            8 unreachable  124 timed out  130 interrupted";
+
+/// Ask the operator to render snippets now, and wait for the result.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ReconcileArgs {
+    /// Snippets in the namespace (-n).
+    #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) names: Vec<String>,
+    /// Snippets with these labels.
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) selector: Option<String>,
+    /// Every snippet of every namespace; narrow it with -n.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// With --selector: in every namespace.
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+    /// Wait until every snippet is answered; this is the default.
+    #[arg(long, overrides_with = "no_wait")]
+    pub(crate) wait: bool,
+    /// Only ask; do not wait for answers.
+    #[arg(long, overrides_with = "wait")]
+    pub(crate) no_wait: bool,
+    /// Longest time for the whole run.
+    #[arg(long, value_name = "TIME", value_parser = positive_duration, default_value = "10m")]
+    pub(crate) timeout: Duration,
+    /// How many requests may be under way at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), default_value_t = 64)]
+    pub(crate) max_in_flight: u16,
+    /// Change nothing: `client` lists what would be asked, `server` also tries rights and admission.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "client"
+    )]
+    pub(crate) dry_run: Option<DryRun>,
+    /// Also ask for suspended snippets; the operator answers, and leaves them as they are.
+    #[arg(long)]
+    pub(crate) include_suspended: bool,
+    /// An empty selection is no failure.
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+}
+
+/// How a change is only tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    /// Nothing that could change anything leaves the program.
+    Client,
+    /// The API server checks each change and drops it.
+    Server,
+}

@@ -1,0 +1,127 @@
+//! `reconcile`: ask the operator to render snippets now, and wait for the answers.
+//!
+//! One write for each snippet: the request annotation. The watch is open before the first request, so no answer can
+//! slip through, and nothing is read twice.
+
+mod ask;
+mod judge;
+mod select;
+mod track;
+mod watch;
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+pub(super) use select::{ArgumentError, SelectionError};
+
+use self::ask::{Asked, Ending, Job};
+use self::judge::Facts;
+use self::select::{Choice, Selection, Which};
+use self::track::Tracker;
+use self::watch::Watch;
+use super::{Error, Invocation, Verdict};
+use crate::cli::{DryRun, ReconcileArgs};
+use crate::exit::Exit;
+use crate::session::{Session, Writes};
+use crate::snippet::{Key, Snippet};
+use crate::view::{Next, Report, Target, TargetOutcome, to_milliseconds};
+
+/// Asks, waits, and notes in the report what became of each snippet.
+pub(super) async fn run(
+    args: &ReconcileArgs,
+    invocation: &Invocation<'_>,
+    report: &mut Report,
+) -> Result<Verdict, Error> {
+    let deadline = Instant::now() + args.timeout;
+    let choice = Choice::from_args(args, invocation.connection.namespace.as_deref())?;
+    report.metadata.dry_run =
+        args.dry_run.map_or("none", |how| if how == DryRun::Client { "client" } else { "server" });
+    let session = Session::open(invocation.connection, invocation.run, writes(args)).await?;
+    report.at(&session.destination);
+    let selection = choice.within(&session.namespace);
+    report.metadata.scope = selection.scope();
+    invocation.listener.say(&format!("reconcile {selection}; {}", session.destination));
+
+    let mut watch = Watch::open(&session, &selection, args);
+    let mut stop = invocation.stop.clone();
+    let snippets = tokio::select! {
+        listed = watch.list(&session) => listed?,
+        () = tokio::time::sleep_until(deadline) => return Err(watch.too_slow(args.timeout).into()),
+        signal = stop.signalled() => return Err(Error::Stopped(signal)),
+    };
+    if invocation.format.is_document()
+        && let Some(uid) = session.cluster_uid().await
+    {
+        report.metadata.cluster.uid = uid;
+    }
+    let snippets = selection.matching(snippets);
+    report.metadata.scope.snippets = snippets.len();
+    if let Err(error) = selection.check(&snippets) {
+        if args.allow_empty && snippets.is_empty() {
+            return Ok(Verdict { exit: Exit::Done, message: error.to_string(), hint: None });
+        }
+        return Err(error.into());
+    }
+
+    let (mut tracker, refused) = plan(args, &selection, &snippets, invocation.run.token());
+    let job = Job { session: &session, invocation, args, deadline, begun: invocation.run.elapsed() };
+    let asked = match args.dry_run {
+        Some(DryRun::Client) => Asked { ending: Ending::Complete, refusal: None },
+        Some(DryRun::Server) | None => ask::run(&job, &mut watch, &mut tracker).await,
+    };
+    let elapsed = invocation.run.elapsed().saturating_sub(job.begun);
+    report.targets = tracker.finish(args.dry_run.is_some(), !args.no_wait);
+    let facts = Facts { targets: &report.targets, refused: &refused, asked: &asked, args, elapsed };
+    let (verdict, synced_per_second) = (facts.verdict(&super::again()), facts.rate());
+    report.figures.insert("seconds", to_milliseconds(elapsed.as_secs_f64()));
+    report.figures.insert("answersPerSecond", to_milliseconds(synced_per_second));
+    report.next = next(&report.targets);
+    Ok(verdict)
+}
+
+fn writes(args: &ReconcileArgs) -> Writes {
+    match args.dry_run {
+        None => Writes::Allowed,
+        Some(DryRun::Server) => Writes::Tried,
+        Some(DryRun::Client) => Writes::Refused,
+    }
+}
+
+/// Decides for each snippet whether to ask. The second part are those that were named and are suspended, which is
+/// refused: whoever types a name expects it to be rendered.
+fn plan(args: &ReconcileArgs, selection: &Selection, snippets: &[Snippet], token: String) -> (Tracker, Vec<Key>) {
+    let mut tracker = Tracker::new(token);
+    let mut refused = Vec::new();
+    for snippet in snippets {
+        let key = snippet.key();
+        let target = |outcome| Target::snippet(&key, outcome);
+        if snippet.is_terminating() {
+            let why = "it is being deleted";
+            tracker.settle(key.clone(), target(TargetOutcome::Skipped).because("Terminating", why));
+        } else if !snippet.is_suspended() || args.include_suspended {
+            tracker.plan(key);
+        } else if matches!(selection.which, Which::Names(_)) {
+            let why = "spec.suspend is true; not asked";
+            tracker.settle(key.clone(), target(TargetOutcome::Suspended).because("Suspended", why));
+            refused.push(key);
+        } else {
+            let why = "spec.suspend is true";
+            tracker.settle(key.clone(), target(TargetOutcome::Skipped).because("Suspended", why));
+        }
+    }
+    (tracker, refused)
+}
+
+/// Where to look at failures: one command for each reason.
+fn next(targets: &[Target]) -> Vec<Next> {
+    let mut reasons = BTreeSet::new();
+    let failed = targets.iter().filter(|target| target.outcome == TargetOutcome::Failed);
+    let firsts = failed.filter(|target| reasons.insert(target.reason.clone()));
+    firsts
+        .map(|target| Next {
+            command: format!("kubectl describe jsonnetsnippet {} -n {}", target.object.name, target.object.namespace),
+            why: format!("shows spec, status and events of one that failed with {}", target.reason),
+        })
+        .collect()
+}

@@ -1,0 +1,238 @@
+//! As much of an API server and an operator as the plugin sees of them, on a loopback port.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+
+use serde_json::{Value, json};
+
+/// How the server and its operator behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// The operator answers; a snippet whose name begins with `bad` fails.
+    Answers,
+    /// Requests are written, and nobody answers.
+    Silent,
+    /// A snippet is deleted instead of answered.
+    Deletes,
+    /// Writes are forbidden.
+    ForbidsWrites,
+    /// Everything is forbidden.
+    Forbids,
+    /// Nobody is signed in.
+    Unauthorized,
+}
+
+#[derive(Default)]
+struct World {
+    snippets: BTreeMap<String, Value>,
+    events: Vec<Value>,
+    version: u64,
+    requests: Vec<String>,
+}
+
+/// A running server; its threads end with the test process.
+#[derive(Clone)]
+pub(crate) struct ApiServer {
+    mood: Mood,
+    url: String,
+    world: Arc<(Mutex<World>, Condvar)>,
+}
+
+impl ApiServer {
+    /// Starts a server with snippets `namespace/name`; a `!` at the end suspends one.
+    pub(crate) fn start(mood: Mood, snippets: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = Self { mood, url, world: Arc::default() };
+        for path in snippets {
+            server.create(path.trim_end_matches('!'), path.ends_with('!'));
+        }
+        let acceptor = server.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let server = acceptor.clone();
+                std::thread::spawn(move || server.serve(stream));
+            }
+        });
+        server
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Every request that could change something, as `METHOD path?query`.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let requests = &self.world.0.lock().unwrap().requests;
+        requests.iter().filter(|request| !request.starts_with("GET ")).cloned().collect()
+    }
+
+    /// Blocks until a write has arrived.
+    pub(crate) fn wait_for_write(&self) {
+        let (world, changed) = &*self.world;
+        let has_none = |world: &mut World| world.requests.iter().all(|request| request.starts_with("GET "));
+        drop(changed.wait_while(world.lock().unwrap(), has_none).unwrap());
+    }
+
+    fn create(&self, path: &str, suspend: bool) {
+        let (namespace, name) = path.split_once('/').unwrap();
+        let mut world = self.world.0.lock().unwrap();
+        world.version += 1;
+        let version = world.version.to_string();
+        let snippet = json!({
+            "apiVersion": "jaas.metio.wtf/v1", "kind": "JsonnetSnippet",
+            "metadata": {"namespace": namespace, "name": name, "generation": 1, "resourceVersion": version},
+            "spec": {"suspend": suspend},
+        });
+        world.snippets.insert(path.to_owned(), snippet);
+    }
+
+    fn serve(&self, stream: TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(stream.try_clone().ok()?);
+        let mut stream = stream;
+        loop {
+            let mut start = String::new();
+            reader.read_line(&mut start).ok().filter(|read| *read > 0)?;
+            let mut length = 0;
+            loop {
+                let mut header = String::new();
+                reader.read_line(&mut header).ok()?;
+                if header.trim().is_empty() {
+                    break;
+                }
+                if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().ok()?;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).ok()?;
+            let mut words = start.split_whitespace();
+            let (method, target) = (words.next()?, words.next()?);
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            {
+                let (world, changed) = &*self.world;
+                world.lock().unwrap().requests.push(format!("{method} {target}"));
+                changed.notify_all();
+            }
+            if query.contains("watch=true") {
+                return self.watch(&mut stream, query);
+            }
+            let (code, answer) = self.answer(method, path, query, &body);
+            let text = answer.to_string();
+            let head = format!(
+                "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                text.len()
+            );
+            stream.write_all(head.as_bytes()).ok()?;
+            stream.write_all(text.as_bytes()).ok()?;
+        }
+    }
+
+    fn answer(&self, method: &str, path: &str, query: &str, body: &[u8]) -> (u16, Value) {
+        match self.mood {
+            Mood::Unauthorized => return status(401, "Unauthorized", ""),
+            Mood::Forbids => return status(403, "jsonnetsnippets is forbidden: User \"ann\" cannot list", ""),
+            Mood::ForbidsWrites if method != "GET" => {
+                return status(403, "jsonnetsnippets is forbidden: User \"ann\" cannot patch", "web");
+            }
+            _ => {}
+        }
+        if path == "/api/v1/namespaces/kube-system" {
+            return (
+                200,
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": "6d1f0c1e"}}),
+            );
+        }
+        if path.ends_with("/deployments") {
+            let pod = json!({"spec": {"containers": [{"name": "operator", "image": "ghcr.io/metio/jaas:2026.8.18"}]}});
+            let item = json!({"metadata": {"namespace": "jaas-system", "name": "jaas"},
+                "spec": {"replicas": 2, "selector": {}, "template": pod}, "status": {"readyReplicas": 2}});
+            return (200, json!({"metadata": {"resourceVersion": "1"}, "items": [item]}));
+        }
+        let namespace = path.split("/namespaces/").nth(1).and_then(|rest| rest.split('/').next());
+        if method == "PATCH" {
+            let key = format!("{}/{}", namespace.unwrap_or_default(), path.rsplit('/').next().unwrap_or_default());
+            return self.patch(&key, query, &serde_json::from_slice(body).unwrap());
+        }
+        let world = self.world.0.lock().unwrap();
+        let is_meant = |key: &&String| namespace.is_none_or(|namespace| key.starts_with(&format!("{namespace}/")));
+        let items: Vec<_> = world.snippets.iter().filter(|(key, _)| is_meant(key)).map(|(_, item)| item).collect();
+        (200, json!({"metadata": {"resourceVersion": world.version.to_string()}, "items": items}))
+    }
+
+    fn patch(&self, key: &str, query: &str, patch: &Value) -> (u16, Value) {
+        let (world, changed) = &*self.world;
+        let world = &mut *world.lock().unwrap();
+        let Some(snippet) = world.snippets.get(key) else { return status(404, "not found", key) };
+        let mut snippet = snippet.clone();
+        if query.contains("dryRun=All") {
+            return (200, snippet);
+        }
+        world.version += 1;
+        snippet["metadata"]["annotations"] = patch["metadata"]["annotations"].clone();
+        snippet["metadata"]["resourceVersion"] = json!(world.version.to_string());
+        let asked = snippet.clone();
+        world.events.push(json!({"type": "MODIFIED", "object": asked.clone()}));
+        world.version += 1;
+        snippet["metadata"]["resourceVersion"] = json!(world.version.to_string());
+        if self.mood == Mood::Answers {
+            snippet["status"] = answer(&snippet);
+            world.events.push(json!({"type": "MODIFIED", "object": snippet.clone()}));
+        }
+        if self.mood == Mood::Deletes {
+            world.events.push(json!({"type": "DELETED", "object": snippet.clone()}));
+        }
+        world.snippets.insert(key.to_owned(), snippet);
+        changed.notify_all();
+        (200, asked)
+    }
+
+    /// Sends every event that is younger than the version asked for, for as long as the client listens.
+    fn watch(&self, stream: &mut TcpStream, query: &str) -> Option<()> {
+        let from =
+            query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion=")).and_then(|it| it.parse().ok());
+        let from: u64 = from.unwrap_or(0);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
+            .ok()?;
+        let (world, changed) = &*self.world;
+        let mut sent = 0;
+        loop {
+            let guard = changed.wait_while(world.lock().unwrap(), |world| world.events.len() == sent).unwrap();
+            let news = guard.events[sent..].to_vec();
+            sent = guard.events.len();
+            drop(guard);
+            for event in news {
+                let version = event["object"]["metadata"]["resourceVersion"].as_str().and_then(|it| it.parse().ok());
+                if version.unwrap_or(0) > from {
+                    let line = format!("{event}\n");
+                    stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).ok()?;
+                }
+            }
+        }
+    }
+}
+
+/// The status that an operator writes for a request.
+fn answer(snippet: &Value) -> Value {
+    let is_bad = snippet["metadata"]["name"].as_str().unwrap_or_default().starts_with("bad");
+    let (ready, reason, message) = match (snippet["spec"]["suspend"] == true, is_bad) {
+        (true, _) => ("False", "Suspended", "spec.suspend is true"),
+        (_, true) => ("False", "EvaluationFailed", "main.jsonnet:1:1: boom"),
+        _ => ("True", "Synced", "published"),
+    };
+    json!({
+        "observedGeneration": 1,
+        "lastHandledReconcileAt": snippet["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"],
+        "conditions": [{"type": "Ready", "status": ready, "reason": reason, "message": message,
+            "lastTransitionTime": "2026-11-22T14:33:01Z"}]
+    })
+}
+
+fn status(code: u16, message: &str, name: &str) -> (u16, Value) {
+    let details = json!({"name": name, "group": "jaas.metio.wtf", "kind": "jsonnetsnippets"});
+    let value = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code, "details": details});
+    (code, value)
+}

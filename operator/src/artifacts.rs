@@ -1,0 +1,5 @@
+//! Which files must exist, and what is done about those that do not.
+
+pub mod catalog;
+pub mod heal;
+pub mod sweep;

@@ -1,0 +1,221 @@
+//! Caches of what is in the cluster, kept current by watches.
+//!
+//! One watch covers the cluster, or each watched namespace has its own; either way there is one cache for each kind. A cache
+//! answers without the API server and may be a moment old.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use futures::stream::{BoxStream, SelectAll};
+use futures::{Stream, StreamExt};
+use kube::api::Api;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, reflector};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+/// A cache and the changes that it has taken in.
+pub struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
+    /// The cache.
+    pub store: Store<K>,
+    /// The changed objects, deleted ones included, each after the cache has taken it in. Must be polled for the cache to move.
+    pub changes: BoxStream<'static, Result<K, watcher::Error>>,
+    /// Cancelled once the cache holds the first complete list.
+    pub listed: CancellationToken,
+}
+
+/// Watches a kind in the given namespaces, or in all where none is given.
+pub fn watch<K>(client: &Client, namespaces: &[String]) -> Watched<K>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let apis: Vec<Api<K>> = if namespaces.is_empty() {
+        vec![Api::all(client.clone())]
+    } else {
+        namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
+    };
+    let streams: Vec<_> = apis
+        .into_iter()
+        .map(|api| watcher(api, watcher::Config::default()).default_backoff().modify(forget_managers).boxed())
+        .collect();
+    let writer = Writer::default();
+    let store = writer.as_reader();
+    let listed = CancellationToken::new();
+    let complete = listed.clone();
+    let events = reflector(writer, merge(streams, store.clone())).inspect(move |event| {
+        // The cache's own signal wakes only the last of those who wait for it.
+        if matches!(event, Ok(Event::InitDone)) {
+            complete.cancel();
+        }
+    });
+    Watched { store, changes: events.touched_objects().boxed(), listed }
+}
+
+/// Nobody here reads managedFields, and they are a good part of every object.
+fn forget_managers<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// One stream of events from several watches of the same kind. A watch that starts anew replaces only what it had reported
+/// itself: what it no longer reports is deleted.
+fn merge<K, S>(streams: Vec<S>, store: Store<K>) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    S: Stream<Item = Result<Event<K>, watcher::Error>> + Send + Unpin + 'static,
+{
+    let mut all = SelectAll::new();
+    let mut parts = Vec::new();
+    for (index, stream) in streams.into_iter().enumerate() {
+        all.push(stream.map(move |event| (index, event)));
+        parts.push(Part { known: HashSet::new(), listing: HashSet::new(), complete: false });
+    }
+    let mut parts = Merge { parts, announced: false, deleted_early: Vec::new() };
+    all.map(move |(index, event)| match event {
+        Ok(event) => parts.take(index, event, &store).into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error)],
+    })
+    .flat_map(futures::stream::iter)
+}
+
+/// What one watch has reported.
+struct Part<K: Resource<DynamicType = ()>> {
+    known: HashSet<ObjectRef<K>>,
+    listing: HashSet<ObjectRef<K>>,
+    complete: bool,
+}
+
+struct Merge<K: Resource<DynamicType = ()>> {
+    parts: Vec<Part<K>>,
+    announced: bool,
+    /// A list that is under way cannot take an object back, so deletions wait for its end.
+    deleted_early: Vec<K>,
+}
+
+impl<K> Merge<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+    ObjectRef<K>: Hash + Eq,
+{
+    /// Translates an event of one watch. Until all first lists are in, the cache sees one long list; from then on single changes.
+    fn take(&mut self, index: usize, event: Event<K>, store: &Store<K>) -> Vec<Event<K>> {
+        let part = &mut self.parts[index];
+        match event {
+            Event::Init => {
+                part.listing = HashSet::new();
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                part.listing.insert(ObjectRef::from_obj(&object));
+                vec![if self.announced { Event::Apply(object) } else { Event::InitApply(object) }]
+            }
+            Event::InitDone => {
+                let listed = std::mem::take(&mut part.listing);
+                let gone: Vec<_> = part.known.difference(&listed).filter_map(|key| store.get(key)).collect();
+                part.known = listed;
+                part.complete = true;
+                if self.announced {
+                    gone.into_iter().map(|object| Event::Delete(K::clone(&object))).collect()
+                } else if self.parts.iter().all(|part| part.complete) {
+                    self.announced = true;
+                    let deleted = std::mem::take(&mut self.deleted_early).into_iter().map(Event::Delete);
+                    std::iter::once(Event::InitDone).chain(deleted).collect()
+                } else {
+                    Vec::new()
+                }
+            }
+            Event::Apply(object) => {
+                let key = ObjectRef::from_obj(&object);
+                self.deleted_early.retain(|deleted| ObjectRef::from_obj(deleted) != key);
+                part.known.insert(key);
+                vec![if self.announced { Event::Apply(object) } else { Event::InitApply(object) }]
+            }
+            Event::Delete(object) => {
+                part.known.remove(&ObjectRef::from_obj(&object));
+                if self.announced {
+                    return vec![Event::Delete(object)];
+                }
+                self.deleted_early.push(object);
+                Vec::new()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use jaas_api::JsonnetSnippet;
+    use jaas_api::snippet::SnippetSpec;
+
+    type Script = Vec<Vec<Event<JsonnetSnippet>>>;
+
+    fn snippet(name: &str) -> JsonnetSnippet {
+        JsonnetSnippet::new("a", name, SnippetSpec::default())
+    }
+
+    /// Plays each watch to its end, one after the other, and tells what the cache then holds.
+    async fn cache_after(script: Script) -> (Vec<String>, bool) {
+        let writer = Writer::default();
+        let store = writer.as_reader();
+        let mut merge = Merge {
+            parts: script
+                .iter()
+                .map(|_| Part { known: HashSet::new(), listing: HashSet::new(), complete: false })
+                .collect(),
+            announced: false,
+            deleted_early: Vec::new(),
+        };
+        let mut writer = writer;
+        for (index, events) in script.into_iter().enumerate() {
+            for event in events {
+                for translated in merge.take(index, event, &store) {
+                    writer.apply_watcher_event(&translated);
+                }
+            }
+        }
+        let mut names: Vec<_> = store.state().iter().map(|object| object.metadata.name.clone().unwrap()).collect();
+        names.sort();
+        (names, merge.announced)
+    }
+
+    fn list(names: &[&str]) -> Vec<Event<JsonnetSnippet>> {
+        let items = names.iter().map(|name| Event::InitApply(snippet(name)));
+        std::iter::once(Event::Init).chain(items).chain([Event::InitDone]).collect()
+    }
+
+    #[tokio::test]
+    async fn the_cache_is_ready_when_every_list_is_in() {
+        assert_eq!(cache_after(vec![list(&["x"]), vec![]]).await, (vec![], false));
+        let both = (vec!["x".to_owned(), "y".to_owned()], true);
+        assert_eq!(cache_after(vec![list(&["x"]), list(&["y"])]).await, both);
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_starts_anew_keeps_what_others_reported() {
+        let restarted = [list(&["y", "z"]), list(&["z"])].concat();
+        let (names, _) = cache_after(vec![list(&["x"]), restarted]).await;
+        assert_eq!(names, ["x", "z"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_before_all_lists_are_in_stays_deleted() {
+        let early = [
+            list(&["x", "w"]),
+            vec![Event::Delete(snippet("x")), Event::Delete(snippet("w")), Event::Apply(snippet("w"))],
+        ]
+        .concat();
+        let (names, _) = cache_after(vec![early, list(&["y"])]).await;
+        assert_eq!(names, ["w", "y"]);
+    }
+}

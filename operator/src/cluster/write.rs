@@ -1,0 +1,97 @@
+//! Every write to the API server. Each carries the resourceVersion that it was decided upon, and needs a permit.
+
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use jaas_api::{ExternalArtifact, FIELD_MANAGER, JsonnetSnippet};
+
+use super::{Permit, RequestError, request};
+
+/// Changes metadata or spec of an object that is still in the state of `resource_version`.
+///
+/// # Errors
+/// A conflict where somebody else wrote first; whatever the API server answers.
+pub async fn patch<K>(_: &Permit, client: &Client, object: &K, mut patch: Value) -> Result<K, RequestError>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let (api, name) = address(client, object);
+    patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
+    request(api.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await
+}
+
+/// Changes fields of the status of an object that is still in the state of `resource_version`.
+///
+/// # Errors
+/// A conflict where somebody else wrote first; whatever the API server answers.
+pub async fn patch_status<K>(
+    _: &Permit,
+    client: &Client,
+    object: &K,
+    status: serde_json::Map<String, Value>,
+) -> Result<K, RequestError>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let (api, name) = address(client, object);
+    let patch = json!({"metadata": {"resourceVersion": object.meta().resource_version}, "status": status});
+    request(api.patch_status(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await
+}
+
+/// Creates an artifact.
+///
+/// # Errors
+/// Whatever the API server answers, such as that it is there already.
+pub async fn create_artifact(
+    _: &Permit,
+    client: &Client,
+    artifact: &ExternalArtifact,
+) -> Result<ExternalArtifact, RequestError> {
+    let api = Api::namespaced(client.clone(), artifact.metadata.namespace.as_deref().unwrap_or_default());
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    request(api.create(&params, artifact)).await
+}
+
+/// Deletes the very artifact that was looked at, not a later one of the same name.
+///
+/// # Errors
+/// Whatever the API server answers.
+pub async fn delete_artifact(_: &Permit, client: &Client, artifact: &ExternalArtifact) -> Result<(), RequestError> {
+    let (api, name) = address(client, artifact);
+    let params = DeleteParams {
+        preconditions: Some(Preconditions { uid: artifact.metadata.uid.clone(), resource_version: None }),
+        ..DeleteParams::default()
+    };
+    request(api.delete(name, &params)).await.map(drop)
+}
+
+/// Adds or removes our finalizer, leaving those of others alone.
+///
+/// # Errors
+/// A conflict where somebody else wrote first; whatever the API server answers.
+pub async fn patch_finalizers(
+    permit: &Permit,
+    client: &Client,
+    snippet: &JsonnetSnippet,
+    finalizers: &impl Serialize,
+) -> Result<JsonnetSnippet, RequestError> {
+    patch(permit, client, snippet, json!({"metadata": {"finalizers": finalizers}})).await
+}
+
+fn address<'a, K>(client: &Client, object: &'a K) -> (Api<K>, &'a str)
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    let meta = object.meta();
+    let api = Api::namespaced(client.clone(), meta.namespace.as_deref().unwrap_or_default());
+    (api, meta.name.as_deref().unwrap_or_default())
+}

@@ -1,0 +1,117 @@
+//! What was typed, and what it means.
+//!
+//! [`Args`] is the command line, flag by flag. [`Config::new`] turns it into typed settings in one step and reports every mistake
+//! at once, so that nobody has to fix a Deployment one flag at a time.
+
+mod args;
+mod check;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use args::{Args, Command, Generate, Run};
+pub use check::UsageError;
+
+/// Settings of a running operator.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the API server is and whom to watch.
+    pub cluster: Cluster,
+    /// How snippets are judged.
+    pub snippets: Snippets,
+    /// What an evaluation may use.
+    pub evaluation: Evaluation,
+    /// Where artifacts are kept and served.
+    pub storage: Storage,
+    /// Probes.
+    pub management: Listener,
+    /// Metrics, unless switched off.
+    pub metrics: Option<SocketAddr>,
+    /// How long readiness is off before connections are closed.
+    pub shutdown_delay: Duration,
+    /// Logs.
+    pub log: Log,
+}
+
+/// Where the API server is and whom to watch.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Explicit kubeconfig; otherwise `KUBECONFIG`, the default path, the pod's own account.
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespaces to watch; empty means all.
+    pub watch_namespaces: Vec<String>,
+}
+
+/// How snippets are judged.
+#[derive(Clone, Debug)]
+pub struct Snippets {
+    /// Account of snippets that name none; empty means that they must.
+    pub default_service_account: String,
+    /// Refuses references into another namespace.
+    pub no_cross_namespace_refs: bool,
+    /// Variables that the operator itself defines and no snippet may.
+    pub external_variables: BTreeMap<String, String>,
+    /// Largest content that is published, in bytes; `None` leaves the consumers' limits alone in force.
+    pub max_artifact_bytes: Option<u64>,
+    /// How long a revision stays after it left the history.
+    pub artifact_gc_grace: Duration,
+    /// How long a store that refuses may hold a deleted snippet.
+    pub max_withdraw_wait: Duration,
+    /// Where the pages of reasons live; ends with a slash.
+    pub runbook_base_url: String,
+    /// Reconciles that run at once.
+    pub max_concurrent_reconciles: usize,
+}
+
+/// What an evaluation may use.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Wall-clock limit; zero means none.
+    pub timeout: Duration,
+    /// Depth of the engine's stack; zero means its own default.
+    pub max_stack: u32,
+    /// Workers that run at once.
+    pub max_concurrent: usize,
+    /// Address space of a worker in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Where artifacts are kept and served.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Directory of the store.
+    pub path: PathBuf,
+    /// Address under which consumers reach the server, without a slash at the end.
+    pub base_url: String,
+    /// The server.
+    pub listener: Listener,
+    /// How often left-overs are swept; zero means never.
+    pub sweep_interval: Duration,
+    /// Age of a temporary file at which it counts as left over where locks do not work.
+    pub sweep_max_tmp_age: Duration,
+}
+
+/// An HTTP server.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Host to bind.
+    pub host: String,
+    /// Port to bind.
+    pub port: u16,
+    /// Limit for reading a request; zero means none.
+    pub read_timeout: Duration,
+    /// Limit for writing a response; zero means none.
+    pub write_timeout: Duration,
+}
+
+/// Logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Least severe level that is written.
+    pub level: tracing::Level,
+    /// One JSON object a line, or text.
+    pub json: bool,
+}

@@ -1,0 +1,161 @@
+//! The command line, flag by flag, with the names and defaults that users of the Go implementation know.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use kube::core::Duration;
+
+use super::value::{bytes, duration, whole_number};
+
+/// Renders Jsonnet and publishes the result as Flux ExternalArtifacts.
+#[derive(Parser, Debug)]
+#[command(name = "jaas-operator", disable_version_flag = true, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// What to do; without a command the operator runs.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of the running operator.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// Commands besides running.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Prints files that are generated from the code.
+    Generate {
+        /// Which files.
+        #[command(subcommand)]
+        what: Generate,
+    },
+}
+
+/// What can be generated.
+#[derive(Subcommand, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generate {
+    /// The CustomResourceDefinitions.
+    Crds,
+    /// The ClusterRole that the operator needs.
+    Rbac,
+    /// The ClusterRole that a snippet's ServiceAccount needs.
+    TenantRbac,
+}
+
+/// Settings of the running operator.
+#[derive(ClapArgs, Debug)]
+pub struct Run {
+    /// Prints version and commit.
+    #[arg(long)]
+    pub version: bool,
+
+    /// Runs the operator: watches snippets and publishes their artifacts.
+    #[arg(long, help_heading = "Operator", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    pub enable_flux_integration: bool,
+    /// Kubeconfig to use; otherwise KUBECONFIG, the default path, the pod's own account.
+    #[arg(long, help_heading = "Operator", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespaces to watch, separated by commas; all when empty.
+    #[arg(
+        long,
+        help_heading = "Operator",
+        env = "JAAS_WATCH_NAMESPACES",
+        default_value = "",
+        hide_env_values = true,
+        value_name = "NAMES"
+    )]
+    pub watch_namespaces: String,
+    /// ServiceAccount of snippets that name none; when empty such snippets are refused.
+    #[arg(long, help_heading = "Operator", default_value = "", value_name = "NAME")]
+    pub default_service_account: String,
+    /// Refuses references into another namespace.
+    #[arg(long, help_heading = "Operator", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    pub no_cross_namespace_refs: bool,
+    /// Largest content that is published, in bytes; 0 leaves only the consumers' limits in force.
+    #[arg(long, help_heading = "Operator", default_value = "0", value_parser = whole_number, value_name = "BYTES")]
+    pub max_artifact_bytes: u64,
+    /// How long a revision stays fetchable after it left the history; 0 removes it at once.
+    #[arg(long, help_heading = "Operator", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    pub artifact_gc_grace: Duration,
+    /// How long a store that refuses may hold a deleted snippet; 0 means 1h.
+    #[arg(long, help_heading = "Operator", default_value = "1h", value_parser = duration, value_name = "DURATION")]
+    pub max_withdraw_wait: Duration,
+    /// Reconciles that run at once.
+    #[arg(long, help_heading = "Operator", default_value = "16", value_parser = whole_number, value_name = "N")]
+    pub max_concurrent_reconciles: u64,
+    /// Where the pages of reasons live.
+    #[arg(long, help_heading = "Operator", default_value = jaas_api::reason::RUNBOOK_BASE_URL, value_name = "URL")]
+    pub runbook_base_url: String,
+
+    /// External variable KEY=VALUE of every snippet; may be given more than once. Overrides JAAS_EXT_VAR_<KEY>.
+    #[arg(long = "ext-var", help_heading = "Evaluation", value_name = "KEY=VALUE")]
+    pub ext_var: Vec<String>,
+    /// Ends an evaluation after this time; 0 means never.
+    #[arg(long, help_heading = "Evaluation", default_value = "5s", value_parser = duration, value_name = "DURATION")]
+    pub evaluation_timeout: Duration,
+    /// Depth of the evaluation's stack; 0 means the engine's own.
+    #[arg(long, help_heading = "Evaluation", default_value = "500", value_parser = whole_number, value_name = "N")]
+    pub max_stack: u64,
+    /// Evaluations that run at once; 0 means two for each processor, at least four.
+    #[arg(long, help_heading = "Evaluation", default_value = "0", value_parser = whole_number, value_name = "N")]
+    pub max_concurrent_evals: u64,
+    /// Address space of one evaluation, at least 96Mi.
+    #[arg(long, help_heading = "Evaluation", default_value = "256Mi", value_parser = bytes, value_name = "BYTES")]
+    pub evaluation_memory: u64,
+
+    /// Kind of store.
+    #[arg(long, help_heading = "Storage", default_value = "local", value_name = "KIND")]
+    pub storage_backend: String,
+    /// Directory of the store.
+    #[arg(long, help_heading = "Storage", default_value = "", value_name = "DIR")]
+    pub storage_path: String,
+    /// Address under which consumers reach the storage server.
+    #[arg(long, help_heading = "Storage", default_value = "", value_name = "URL")]
+    pub storage_base_url: String,
+    /// Host that the storage server binds.
+    #[arg(long, help_heading = "Storage", default_value = "0.0.0.0", value_name = "HOST")]
+    pub storage_listen_address: String,
+    /// Port that the storage server binds.
+    #[arg(long, help_heading = "Storage", default_value = "8082", value_name = "PORT")]
+    pub storage_port: String,
+    /// Limit for reading a request.
+    #[arg(long, help_heading = "Storage", default_value = "30s", value_parser = duration, value_name = "DURATION")]
+    pub storage_read_timeout: Duration,
+    /// Limit for writing a response.
+    #[arg(long, help_heading = "Storage", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    pub storage_write_timeout: Duration,
+    /// How often left-over temporary files are swept; 0 means never.
+    #[arg(long, help_heading = "Storage", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    pub storage_sweep_interval: Duration,
+    /// Age at which a temporary file counts as left over, where its writer cannot be asked.
+    #[arg(long, help_heading = "Storage", default_value = "30m", value_parser = duration, value_name = "DURATION")]
+    pub storage_sweep_max_tmp_age: Duration,
+
+    /// Lets one of several replicas write. Not there yet: only `false` is accepted.
+    #[arg(long, help_heading = "Leader election", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    pub leader_election: bool,
+
+    /// Host that the management server binds.
+    #[arg(long, help_heading = "Management", default_value = "127.0.0.1", value_name = "HOST")]
+    pub management_listen_address: String,
+    /// Port that the management server binds.
+    #[arg(long, help_heading = "Management", default_value = "8081", value_name = "PORT")]
+    pub management_port: String,
+    /// Limit for reading a request.
+    #[arg(long, help_heading = "Management", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    pub management_read_timeout: Duration,
+    /// Limit for writing a response.
+    #[arg(long, help_heading = "Management", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    pub management_write_timeout: Duration,
+    /// Host and port of the metrics server; 0 switches it off.
+    #[arg(long, help_heading = "Management", default_value = ":8083", value_name = "HOST:PORT")]
+    pub metrics_bind_address: String,
+    /// How long readiness is off before connections are closed; 0 means not at all.
+    #[arg(long, help_heading = "Management", default_value = "5s", value_parser = duration, value_name = "DURATION")]
+    pub shutdown_delay: Duration,
+    /// Least severe level that is logged: debug, info, warn or error.
+    #[arg(long, help_heading = "Management", default_value = "info", value_name = "LEVEL")]
+    pub log_level: String,
+    /// Form of the log: json or text.
+    #[arg(long, help_heading = "Management", default_value = "json", value_name = "FORMAT")]
+    pub log_format: String,
+}

@@ -1,0 +1,303 @@
+//! Turns what was typed into settings, and names everything that is wrong with it. Pure.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use super::{Cluster, Config, Evaluation, Listener, Log, Run, Snippets, Storage};
+
+/// Prefix of environment variables that define external variables.
+const EXT_VAR_PREFIX: &str = "JAAS_EXT_VAR_";
+/// A worker needs 64 MiB for its stack and some 30 for itself.
+const LEAST_MEMORY: u64 = 96 << 20;
+/// What `--max-withdraw-wait=0` means.
+const DEFAULT_WITHDRAW_WAIT: Duration = Duration::from_secs(3600);
+
+/// Everything that is wrong with an invocation, one sentence each.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{}", .0.join("\n"))]
+pub struct UsageError(pub Vec<String>);
+
+/// Gathers mistakes, so that one run names them all.
+#[derive(Default)]
+struct Mistakes(Vec<String>);
+
+impl Mistakes {
+    fn add(&mut self, flag: &str, what: impl std::fmt::Display) {
+        self.0.push(format!("Invalid --{flag}: {what}"));
+    }
+
+    /// Adds the sentence unless the condition holds.
+    fn unless(&mut self, holds: bool, flag: &str, what: &str) {
+        if !holds {
+            self.add(flag, what);
+        }
+    }
+}
+
+impl Config {
+    /// The settings that the command line and the environment mean.
+    ///
+    /// # Errors
+    /// [`UsageError`] with every mistake.
+    pub fn new(run: Run, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, UsageError> {
+        let mut mistakes = Mistakes::default();
+        if !run.enable_flux_integration {
+            mistakes.0.push(
+                "nothing to run: this build has no HTTP renderer yet; start the operator with --enable-flux-integration"
+                    .to_owned(),
+            );
+        }
+        let config = Self {
+            cluster: Cluster { kubeconfig: run.kubeconfig.clone(), watch_namespaces: names(&run.watch_namespaces) },
+            snippets: snippets(&run, environment, &mut mistakes),
+            evaluation: evaluation(&run, &mut mistakes),
+            storage: storage(&run, &mut mistakes),
+            management: Listener {
+                host: run.management_listen_address.clone(),
+                port: port("management-port", &run.management_port, &mut mistakes),
+                read_timeout: run.management_read_timeout.into(),
+                write_timeout: run.management_write_timeout.into(),
+            },
+            metrics: metrics(&run.metrics_bind_address, &mut mistakes),
+            shutdown_delay: run.shutdown_delay.into(),
+            log: log(&run, &mut mistakes),
+        };
+        mistakes.unless(
+            !run.leader_election,
+            "leader-election",
+            "leader election is not there yet, so two replicas would both write; run one replica with --leader-election=false",
+        );
+        if mistakes.0.is_empty() { Ok(config) } else { Err(UsageError(mistakes.0)) }
+    }
+}
+
+fn names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn snippets(run: &Run, environment: impl IntoIterator<Item = (String, String)>, mistakes: &mut Mistakes) -> Snippets {
+    let mut external_variables: BTreeMap<_, _> = environment
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(EXT_VAR_PREFIX)?.to_owned(), value)))
+        .filter(|(name, _)| !name.is_empty())
+        .collect();
+    for pair in &run.ext_var {
+        match pair.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                external_variables.insert(key.to_owned(), value.to_owned());
+            }
+            // The text is not repeated: it may be a secret whose name was forgotten.
+            _ => mistakes.add("ext-var", "must be KEY=VALUE with a non-empty key"),
+        }
+    }
+    let wait = Duration::from(run.max_withdraw_wait);
+    mistakes.unless(
+        run.runbook_base_url.starts_with("https://") || run.runbook_base_url.starts_with("http://"),
+        "runbook-base-url",
+        "must be an http or https address",
+    );
+    mistakes.unless(run.max_concurrent_reconciles > 0, "max-concurrent-reconciles", "must be at least 1");
+    Snippets {
+        default_service_account: run.default_service_account.clone(),
+        no_cross_namespace_refs: run.no_cross_namespace_refs,
+        external_variables,
+        max_artifact_bytes: (run.max_artifact_bytes > 0).then_some(run.max_artifact_bytes),
+        artifact_gc_grace: run.artifact_gc_grace.into(),
+        max_withdraw_wait: if wait.is_zero() { DEFAULT_WITHDRAW_WAIT } else { wait },
+        runbook_base_url: format!("{}/", run.runbook_base_url.trim_end_matches('/')),
+        max_concurrent_reconciles: usize::try_from(run.max_concurrent_reconciles).unwrap_or(usize::MAX),
+    }
+}
+
+fn evaluation(run: &Run, mistakes: &mut Mistakes) -> Evaluation {
+    mistakes.unless(
+        run.evaluation_memory >= LEAST_MEMORY,
+        "evaluation-memory",
+        "must be at least 96Mi: 64Mi are the evaluation's stack",
+    );
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Evaluation {
+        timeout: run.evaluation_timeout.into(),
+        max_stack: u32::try_from(run.max_stack).unwrap_or_else(|_| {
+            mistakes.add("max-stack", "must be at most 4294967295");
+            0
+        }),
+        max_concurrent: match usize::try_from(run.max_concurrent_evals).unwrap_or(usize::MAX) {
+            0 => (2 * processors).max(4),
+            number => number,
+        },
+        memory_bytes: run.evaluation_memory,
+    }
+}
+
+fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
+    match run.storage_backend.as_str() {
+        "local" => {
+            mistakes.unless(!run.storage_path.is_empty(), "storage-path", "required when --storage-backend=local");
+        }
+        "s3" => mistakes.add("storage-backend", "`s3` is not there yet; use `local` with --storage-path"),
+        other => mistakes.add("storage-backend", format_args!("must be one of local, s3, got {other:?}")),
+    }
+    let base_url = run.storage_base_url.trim_end_matches('/').to_owned();
+    if base_url.is_empty() {
+        mistakes.add("storage-base-url", "required when --enable-flux-integration is set");
+    } else {
+        mistakes.unless(
+            base_url.starts_with("http://") || base_url.starts_with("https://"),
+            "storage-base-url",
+            "must be an http or https address; consumers fetch from it",
+        );
+    }
+    Storage {
+        path: run.storage_path.clone().into(),
+        base_url,
+        listener: Listener {
+            host: run.storage_listen_address.clone(),
+            port: port("storage-port", &run.storage_port, mistakes),
+            read_timeout: run.storage_read_timeout.into(),
+            write_timeout: run.storage_write_timeout.into(),
+        },
+        sweep_interval: run.storage_sweep_interval.into(),
+        sweep_max_tmp_age: run.storage_sweep_max_tmp_age.into(),
+    }
+}
+
+fn port(flag: &str, text: &str, mistakes: &mut Mistakes) -> u16 {
+    match text.parse() {
+        Ok(port) if port > 0 => port,
+        _ => {
+            mistakes.add(flag, format_args!("must be an integer in 1..65535, got {text:?}"));
+            0
+        }
+    }
+}
+
+fn metrics(address: &str, mistakes: &mut Mistakes) -> Option<SocketAddr> {
+    if address == "0" {
+        return None;
+    }
+    // Go's notation for "every address".
+    let spelled = address.strip_prefix(':').map_or_else(|| address.to_owned(), |port| format!("[::]:{port}"));
+    let resolved = spelled.to_socket_addrs().ok().and_then(|mut found| found.find(|address| address.port() > 0));
+    if resolved.is_none() {
+        mistakes.add(
+            "metrics-bind-address",
+            format_args!("must be 0 or HOST:PORT with a port in 1..65535, got {address:?}"),
+        );
+    }
+    resolved
+}
+
+fn log(run: &Run, mistakes: &mut Mistakes) -> Log {
+    let level = match run.log_level.as_str() {
+        "debug" => tracing::Level::DEBUG,
+        "info" => tracing::Level::INFO,
+        "warn" => tracing::Level::WARN,
+        "error" => tracing::Level::ERROR,
+        other => {
+            mistakes.add("log-level", format_args!("must be one of debug, info, warn, error, got {other:?}"));
+            tracing::Level::INFO
+        }
+    };
+    mistakes.unless(
+        matches!(run.log_format.as_str(), "json" | "text"),
+        "log-format",
+        &format!("must be one of json, text, got {:?}", run.log_format),
+    );
+    Log { level, json: run.log_format != "text" }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::Args;
+    use clap::Parser;
+
+    fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, UsageError> {
+        let args = Args::try_parse_from([&["jaas-operator"], arguments].concat()).unwrap();
+        Config::new(args.run, environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
+    }
+
+    const ENOUGH: [&str; 4] = [
+        "--enable-flux-integration",
+        "--storage-path=/data",
+        "--storage-base-url=http://jaas-storage/",
+        "--leader-election=false",
+    ];
+
+    #[test]
+    fn the_least_that_starts_the_operator() {
+        let config = config(&ENOUGH, &[]).unwrap();
+        assert_eq!(config.storage.base_url, "http://jaas-storage");
+        assert_eq!(config.storage.listener.port, 8082);
+        assert_eq!(config.metrics.unwrap().port(), 8083);
+        assert!(config.snippets.no_cross_namespace_refs);
+        assert_eq!(config.evaluation.memory_bytes, 256 << 20);
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let error = config(
+            &[
+                "--storage-port=0",
+                "--management-port=x",
+                "--storage-backend=nfs",
+                "--log-level=loud",
+                "--log-format=xml",
+                "--metrics-bind-address=nowhere",
+                "--ext-var=secret",
+                "--evaluation-memory=64Mi",
+                "--runbook-base-url=ftp://x",
+                "--max-concurrent-reconciles=0",
+            ],
+            &[],
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.0,
+            [
+                "nothing to run: this build has no HTTP renderer yet; start the operator with --enable-flux-integration",
+                "Invalid --ext-var: must be KEY=VALUE with a non-empty key",
+                "Invalid --runbook-base-url: must be an http or https address",
+                "Invalid --max-concurrent-reconciles: must be at least 1",
+                "Invalid --evaluation-memory: must be at least 96Mi: 64Mi are the evaluation's stack",
+                "Invalid --storage-backend: must be one of local, s3, got \"nfs\"",
+                "Invalid --storage-base-url: required when --enable-flux-integration is set",
+                "Invalid --storage-port: must be an integer in 1..65535, got \"0\"",
+                "Invalid --management-port: must be an integer in 1..65535, got \"x\"",
+                "Invalid --metrics-bind-address: must be 0 or HOST:PORT with a port in 1..65535, got \"nowhere\"",
+                "Invalid --log-level: must be one of debug, info, warn, error, got \"loud\"",
+                "Invalid --log-format: must be one of json, text, got \"xml\"",
+                "Invalid --leader-election: leader election is not there yet, so two replicas would both write; run one replica with --leader-election=false",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_command_line_beats_the_environment() {
+        let config = config(
+            &[&ENOUGH[..], &["--ext-var=a=b=c", "--ext-var=d=1,2"]].concat(),
+            &[("JAAS_EXT_VAR_a", "x"), ("JAAS_EXT_VAR_e", ""), ("OTHER", "y")],
+        )
+        .unwrap();
+        let expected = [("a", "b=c"), ("d", "1,2"), ("e", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(config.snippets.external_variables, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn namespaces_are_trimmed_and_empty_ones_dropped() {
+        let config = config(&[&ENOUGH[..], &["--watch-namespaces= a, ,b,"]].concat(), &[]).unwrap();
+        assert_eq!(config.cluster.watch_namespaces, ["a", "b"]);
+    }
+
+    #[test]
+    fn s3_is_refused_with_what_to_use_instead() {
+        let error = config(&[&ENOUGH[..], &["--storage-backend=s3"]].concat(), &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Invalid --storage-backend: `s3` is not there yet; use `local` with --storage-path"
+        );
+    }
+}

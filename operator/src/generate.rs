@@ -1,0 +1,105 @@
+//! Files that are generated from the code, so that nobody has to keep them in step by hand. Pure.
+
+use std::fmt::Write as _;
+
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
+use kube::core::ObjectMeta;
+use serde::Serialize;
+
+use crate::config::Generate;
+
+/// Why a file could not be generated.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// A definition could not be built.
+    #[error("building the CustomResourceDefinitions")]
+    Definition(#[from] serde_json::Error),
+    /// YAML could not be written.
+    #[error("writing YAML: {0}")]
+    Yaml(String),
+}
+
+/// The file as text.
+///
+/// # Errors
+/// [`GenerateError`], which a test excludes.
+pub fn generate(what: Generate) -> Result<String, GenerateError> {
+    match what {
+        Generate::Crds => documents(&jaas_api::crd::definitions()?),
+        Generate::Rbac => documents(&[operator_role()]),
+        Generate::TenantRbac => documents(&[tenant_role()]),
+    }
+}
+
+/// Several objects as one YAML stream.
+fn documents<T: Serialize>(objects: &[T]) -> Result<String, GenerateError> {
+    let mut text = String::new();
+    for object in objects {
+        // Through JSON, so that absent fields stay absent.
+        let value = serde_json::to_value(object)?;
+        let yaml = serde_saphyr::to_string(&value).map_err(|error| GenerateError::Yaml(error.to_string()))?;
+        // Writing to a string cannot fail.
+        let _ = write!(text, "---\n{}\n", yaml.trim_end());
+    }
+    Ok(text)
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(owned(resources)),
+        verbs: owned(verbs),
+        ..PolicyRule::default()
+    }
+}
+
+fn role(name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
+    ClusterRole {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        rules: Some(rules),
+        ..ClusterRole::default()
+    }
+}
+
+/// What the operator does as itself: watching, its own status and finalizer, tokens, events.
+fn operator_role() -> ClusterRole {
+    role(
+        "jaas-operator",
+        vec![
+            rule("", &["serviceaccounts/token"], &["create"]),
+            rule("events.k8s.io", &["events"], &["create", "patch"]),
+            rule(jaas_api::GROUP, &["jsonnetlibraries"], &["get", "list", "watch"]),
+            rule(jaas_api::GROUP, &["jsonnetsnippets"], &["get", "list", "patch", "watch"]),
+            rule(jaas_api::GROUP, &["jsonnetsnippets/status"], &["patch"]),
+            rule(jaas_api::artifact::FLUX_SOURCE_GROUP, &["externalartifacts"], &["get", "list", "watch"]),
+        ],
+    )
+}
+
+/// What is done with the rights of a snippet's account.
+fn tenant_role() -> ClusterRole {
+    let flux = jaas_api::artifact::FLUX_SOURCE_GROUP;
+    role(
+        "jaas-tenant",
+        vec![
+            rule(flux, &["externalartifacts"], &["get", "create", "update", "patch", "delete"]),
+            rule(flux, &["externalartifacts/status"], &["get", "patch", "update"]),
+            rule(flux, &["gitrepositories", "ocirepositories", "buckets"], &["get"]),
+            rule(jaas_api::GROUP, &["jsonnetlibraries"], &["get"]),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_file_can_be_generated() {
+        assert_eq!(generate(Generate::Crds).unwrap().matches("kind: CustomResourceDefinition").count(), 2);
+        assert!(generate(Generate::Rbac).unwrap().contains("name: jaas-operator"));
+        assert!(generate(Generate::TenantRbac).unwrap().contains("externalartifacts/status"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Accepts connections: at most so many at once, none that dawdles, and all ended within a deadline.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+
+/// Connections that one server holds at once; further ones wait in the kernel's queue.
+const CONNECTIONS: usize = 2048;
+/// Least time that an idle connection is kept, whatever the read time-out: clients that pool connections rely on it.
+const IDLE_AT_LEAST: Duration = Duration::from_secs(30);
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("Cannot bind {name} listener on {address}; is the port taken?")]
+pub struct BindError {
+    name: &'static str,
+    address: String,
+    #[source]
+    source: std::io::Error,
+}
+
+/// Binds a server's socket.
+///
+/// # Errors
+/// [`BindError`], with the address that was tried.
+pub async fn bind(name: &'static str, host: &str, port: u16) -> Result<TcpListener, BindError> {
+    let failed = |source| BindError { name, address: format!("{host}:{port}"), source };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    TcpListener::bind((host, port)).await.map_err(failed)
+}
+
+/// Binds a server's socket at an address.
+///
+/// # Errors
+/// [`BindError`], with the address that was tried.
+pub async fn bind_address(name: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
+    bind(name, &address.ip().to_string(), address.port()).await
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the head of a request; zero means no limit.
+    pub read: Duration,
+    /// For a client to take the next piece of a response; zero means no limit.
+    pub write: Duration,
+}
+
+/// Serves until `stop`, then for at most `drain` longer to finish what has started.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    timeouts: Timeouts,
+    stop: CancellationToken,
+    drain: Duration,
+) where
+    S: tower::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: hyper::body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    let idle = (!timeouts.read.is_zero()).then(|| timeouts.read.max(IDLE_AT_LEAST));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).keep_alive_interval(Some(IDLE_AT_LEAST));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, place)) = accepted else { continue };
+        let connection = builder
+            .serve_connection(TokioIo::new(moving(stream, timeouts.write)), TowerToHyperService::new(service.clone()))
+            .into_owned();
+        let watched = graceful.watch(connection);
+        tokio::spawn(async move {
+            let _place = place;
+            // A client that went away is not our error.
+            let _ = watched.await;
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("Connections were cut: they were not done within the shutdown's deadline");
+    }
+}
+
+/// Cuts a client that takes nothing for too long, so that it does not hold its place.
+fn moving(stream: TcpStream, limit: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout((!limit.is_zero()).then_some(limit));
+    Box::pin(stream)
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Answers are written whole; waiting for more would only delay the last packet.
+            let _ = stream.set_nodelay(true);
+            Some((stream, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "Accepting a connection failed");
+            // Out of descriptors: trying again at once would only spin.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Probes: `/start`, `/ready`, `/live`.
+//!
+//! Ready means: can serve. That holds as soon as the sockets are bound and the store is open, whatever the API server does; a
+//! replica that is not ready is taken out of the Service, and consumers would get refused connections instead of our 503.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::{Method, StatusCode};
+use warp::Filter;
+use warp::reply::Reply;
+
+/// State that the probes tell.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    started: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl Health {
+    /// The sockets are bound and the store is open.
+    pub fn started(&self) {
+        self.0.started.store(true, Ordering::Relaxed);
+    }
+
+    /// The process is about to end. It never becomes ready again.
+    pub fn draining(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn answer(&self, probe: &str) -> (StatusCode, &'static str) {
+        let started = self.0.started.load(Ordering::Relaxed);
+        let ready = started && !self.0.draining.load(Ordering::Relaxed);
+        match probe {
+            "start" if !started => (StatusCode::SERVICE_UNAVAILABLE, "not_started"),
+            "ready" if !ready => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+            _ => (StatusCode::OK, "ok"),
+        }
+    }
+}
+
+/// The routes.
+pub fn routes(health: Health) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+    warp::path!(String).and(warp::method()).and_then(move |probe: String, method: Method| {
+        let health = health.clone();
+        async move {
+            if !matches!(probe.as_str(), "start" | "ready" | "live") {
+                return Err(warp::reject::not_found());
+            }
+            if method != Method::GET {
+                let answer = answer(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+                return Ok(warp::reply::with_header(answer, http::header::ALLOW, "GET").into_response());
+            }
+            let (status, word) = health.answer(&probe);
+            Ok(answer(status, word).into_response())
+        }
+    })
+}
+
+fn answer(status: StatusCode, word: &'static str) -> impl Reply {
+    warp::reply::with_status(warp::reply::json(&serde_json::json!({ "status": word })), status)
+}

@@ -1,0 +1,17 @@
+//! The operator: watches snippets, renders them, publishes the result as Flux ExternalArtifacts and serves the bytes.
+//!
+//! The folder list is the order of work. [`config`] turns what was typed into what is meant, [`app`] builds everything once,
+//! [`controller`] feeds [`snippet`], whose files are the steps of one reconcile: observe, check, gather, fingerprint, evaluate,
+//! publish, report; or withdraw. [`artifacts`] knows which files must exist and brings back those that do not, [`http`] serves
+//! them. Effects on the API server live in [`cluster`] alone.
+
+pub mod app;
+pub mod artifacts;
+pub mod cluster;
+pub mod config;
+pub mod controller;
+pub mod generate;
+pub mod http;
+pub mod shutdown;
+pub mod snippet;
+pub mod telemetry;

@@ -1,0 +1,307 @@
+//! One reconcile of a snippet: observe → check → gather → evaluate → publish → report, or withdraw.
+//!
+//! Decisions are pure and live in `check`, `inputs`, `report` and `retain`; effects are in `gather`, `evaluate`, `publish`,
+//! `withdraw` and in the status write at the end of this file. Every outcome is reported; nothing is written when nothing changed.
+
+pub mod artifact;
+pub mod check;
+pub mod evaluate;
+pub mod gather;
+pub mod inputs;
+pub mod memory;
+pub mod observe;
+pub mod outcome;
+pub mod publish;
+pub mod report;
+pub mod retain;
+pub mod stopwatch;
+pub mod withdraw;
+pub mod world;
+
+use std::time::Duration;
+
+use jaas_api::{FINALIZER, JsonnetSnippet, Reason};
+use jaas_storage::Presence;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use self::observe::Seen;
+use self::outcome::{Attempt, Deferred, Judgement, Refusal};
+use self::stopwatch::Stopwatch;
+pub use self::world::World;
+use crate::cluster::write;
+use crate::telemetry::metrics::{Healed, Stage};
+
+/// Lists our finalizer together with those of others, unless it stands there already.
+fn finalizers_with_ours(snippet: &JsonnetSnippet) -> Option<Vec<String>> {
+    let present = snippet.finalizers();
+    if present.iter().any(|name| name == FINALIZER) {
+        return None;
+    }
+    Some(present.iter().cloned().chain([FINALIZER.to_owned()]).collect())
+}
+
+/// When a snippet is looked at again, beside every change of what it depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Only when something changes.
+    OnChange,
+    /// After this time.
+    After(Duration),
+}
+
+/// Reconciles one snippet.
+///
+/// # Errors
+/// [`Deferred`] for trouble that may pass; the caller backs off and tries again.
+pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -> Result<Next, Deferred> {
+    let Some(seen) = observe::observe(world, snippet).await? else { return Ok(Next::OnChange) };
+    let mut stopwatch = Stopwatch::default();
+    if seen.snippet.metadata.deletion_timestamp.is_some() {
+        return match withdraw::withdraw(world, &seen).await {
+            Ok(()) => Ok(Next::OnChange),
+            Err(deferred) => Err(defer(world, &seen, deferred, &mut stopwatch).await),
+        };
+    }
+    let judged = match judge(world, &seen, &mut stopwatch).await {
+        Ok(judgement) => judgement,
+        Err(deferred) => return Err(defer(world, &seen, deferred, &mut stopwatch).await),
+    };
+    world.memory.transient_failures_over(&seen.key);
+    if let Judgement::Published(published) = &judged {
+        if seen.is_file_lost() {
+            world.metrics.artifact(Healed::Restored);
+        }
+        world.memory.confirm(&seen.key, &seen.snippet, &published.inputs_digest);
+    }
+    let status_written = write_report(world, &seen, &judged, &mut stopwatch).await?;
+    collect_retired(world, &seen).await;
+    log(&seen, judged.word(status_written), None, &stopwatch);
+    Ok(next_look(world, &seen, &judged))
+}
+
+/// Logs trouble that may pass, and tells it in the status once it lasts: one hiccup is not worth a red condition.
+async fn defer(world: &World, seen: &Seen, deferred: Deferred, stopwatch: &mut Stopwatch) -> Deferred {
+    if let Some(refusal) = world.memory.transient_failure(&seen.key, &deferred) {
+        // An API server that is in trouble may refuse this too; the next try writes it again.
+        let _ = write_report(world, seen, &Judgement::Refused(refusal), stopwatch).await;
+    }
+    log(seen, "deferred", Some(&deferred), stopwatch);
+    deferred
+}
+
+/// Decides what is the case and does what follows from it, up to but not including the report.
+async fn judge(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt<Judgement> {
+    if let Some(trouble) = &seen.store_trouble {
+        ensure_finalizer(world, seen).await?;
+        return Ok(Judgement::Refused(trouble.clone()));
+    }
+    let verdict = attempt(world, seen, stopwatch).await?;
+    if verdict.is_about_store_or_owner() {
+        return Ok(verdict);
+    }
+    match keep_published(world, seen, &verdict, stopwatch).await? {
+        Ok(()) => {
+            world.memory.found(&seen.key);
+            Ok(verdict)
+        }
+        Err(why) => {
+            world.memory.lost(&seen.key, seen.current.as_ref());
+            Ok(Judgement::Refused(Refusal::lost(seen, &verdict, &why)))
+        }
+    }
+}
+
+/// What was published stays published while a snippet is suspended or refused. Answers why it is gone for good, if it is.
+async fn keep_published(
+    world: &World,
+    seen: &Seen,
+    verdict: &Judgement,
+    stopwatch: &mut Stopwatch,
+) -> Attempt<Result<(), String>> {
+    let why = match (verdict, &seen.presence) {
+        (Judgement::Published(_) | Judgement::Unchanged, _) | (_, None) => return Ok(Ok(())),
+        (_, Some(Presence::Intact { digest, size })) => {
+            publish::announce_again(world, seen, digest, *size).await?;
+            return Ok(Ok(()));
+        }
+        (Judgement::Suspended, Some(_)) => return restore(world, seen, stopwatch).await,
+        (Judgement::Refused(refusal), Some(_)) => &refusal.message,
+    };
+    // A refusal may come after the file was written again, when only its announcement is refused.
+    Ok(if seen.is_there_now(world).await { Ok(()) } else { Err(why.clone()) })
+}
+
+/// The ordinary way: from the checks to the published artifact.
+async fn attempt(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt<Judgement> {
+    if seen.snippet.spec.suspend.unwrap_or_default() {
+        ensure_finalizer(world, seen).await?;
+        return Ok(Judgement::Suspended);
+    }
+    let checked = match check::spec(&seen.snippet, &world.settings) {
+        Ok(checked) => checked,
+        Err(refusal) => {
+            ensure_finalizer(world, seen).await?;
+            return Ok(Judgement::Refused(refusal));
+        }
+    };
+    let files = check::files(&seen.snippet);
+    if let Ok(files) = &files
+        && let Some(known) = inputs::from_cache(world, seen, &checked, files)
+        && seen.is_up_to_date(&known, world)
+    {
+        ensure_finalizer(world, seen).await?;
+        return Ok(Judgement::Unchanged);
+    }
+    // The finalizer is in place before anything is published, but need not hold up the evaluation.
+    let (finalized, rendered) =
+        tokio::join!(ensure_finalizer(world, seen), render(world, seen, &checked, files, stopwatch));
+    let finalized = finalized?;
+    let (rendered, tenant) = match rendered? {
+        Ok(rendered) => rendered,
+        Err(refusal) => return Ok(Judgement::Refused(refusal)),
+    };
+    if finalized.is_some_and(|snippet| snippet.metadata.generation != seen.snippet.metadata.generation) {
+        return Err(Deferred::moved());
+    }
+    match publish::publish(world, seen, &tenant, rendered, stopwatch).await? {
+        Ok(published) => Ok(Judgement::Published(Box::new(published))),
+        Err(refusal) => Ok(Judgement::Refused(refusal)),
+    }
+}
+
+/// Gathers everything and evaluates it.
+async fn render(
+    world: &World,
+    seen: &Seen,
+    checked: &check::Checked,
+    files: Result<inputs::Files<'_>, Refusal>,
+    stopwatch: &mut Stopwatch,
+) -> Attempt<Result<(evaluate::Content, gather::Tenant), Refusal>> {
+    let gathered = match gather::gather(world, seen, checked, files, stopwatch).await? {
+        Ok(gathered) => gathered,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let content = evaluate::evaluate(world, seen, &gathered, stopwatch).await?;
+    Ok(content.map(|content| (content, gathered.tenant)))
+}
+
+/// Brings back exactly the published revision of a suspended snippet, or tells why that cannot be done.
+async fn restore(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt<Result<(), String>> {
+    let Some(current) = &seen.current else { return Ok(Ok(())) };
+    let checked = match check::spec(&seen.snippet, &world.settings) {
+        Ok(checked) => checked,
+        Err(refusal) => return Ok(Err(refusal.message)),
+    };
+    let files = check::files(&seen.snippet);
+    let (content, tenant) = match render(world, seen, &checked, files, stopwatch).await? {
+        Ok(rendered) => rendered,
+        Err(refusal) => return Ok(Err(refusal.message)),
+    };
+    if content.content.revision() != &current.revision {
+        return Ok(Err(format!("it now renders to {}", content.content.revision())));
+    }
+    match publish::publish(world, seen, &tenant, content, stopwatch).await? {
+        Ok(_) => {
+            world.metrics.artifact(Healed::Restored);
+            Ok(Ok(()))
+        }
+        Err(refusal) => Ok(Err(refusal.message)),
+    }
+}
+
+/// Adds our finalizer where it is missing. Answers the snippet as the API server then has it, or `None` where nothing was to do.
+async fn ensure_finalizer(world: &World, seen: &Seen) -> Attempt<Option<JsonnetSnippet>> {
+    let Some(finalizers) = finalizers_with_ours(&seen.snippet) else { return Ok(None) };
+    let permit = world.authority.permit();
+    let written = write::patch_finalizers(&permit, &world.client, &seen.snippet, &finalizers)
+        .await
+        .map_err(|error| Deferred::request("adding the finalizer to the snippet", error))?;
+    world.memory.wrote_snippet(&seen.key, written.clone());
+    Ok(Some(written))
+}
+
+/// Writes the status if anything in it changed, and tells the rest of the world. Answers whether it was written.
+async fn write_report(world: &World, seen: &Seen, judgement: &Judgement, stopwatch: &mut Stopwatch) -> Attempt<bool> {
+    let snippet = world.memory.freshest_snippet(&seen.key, &seen.snippet);
+    let collected = world.memory.collected(&seen.key);
+    let circumstances =
+        report::Circumstances { announced: seen.published.as_ref(), collected: &collected, now: Timestamp::now() };
+    let report = report::report(&snippet, judgement, &world.settings, &circumstances);
+    world.metrics.judged(&seen.key, report.ready, report.reason);
+    if let Some(patch) = report.patch {
+        let permit = world.authority.permit();
+        let written = stopwatch
+            .time(world, Stage::Status, write::patch_status(&permit, &world.client, &*snippet, patch))
+            .await
+            .map_err(|error| Deferred::request("writing the snippet's status", error))?;
+        world.memory.wrote_snippet(&seen.key, written);
+        if let Some(note) = report.announcement {
+            world.events.announce(&snippet, !report.ready, report.reason.as_str(), &note);
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Removes revisions whose grace is over. A failure is logged and tried again: it must not turn a good publish red.
+async fn collect_retired(world: &World, seen: &Seen) {
+    let snippet = world.memory.freshest_snippet(&seen.key, &seen.snippet);
+    let due = retain::due(snippet.status.as_ref(), world.settings.artifact_gc_grace, Timestamp::now());
+    for revision in due.expired {
+        let _permit = world.authority.permit();
+        match world.store.remove(&seen.key, &revision).await {
+            Ok(()) => world.memory.collect(&seen.key, revision),
+            Err(error) => tracing::warn!(
+                namespace = seen.key.namespace(),
+                name = seen.key.name(),
+                %revision,
+                error = outcome::chain(&error),
+                "Removing a revision that is no longer kept failed"
+            ),
+        }
+    }
+}
+
+fn next_look(world: &World, seen: &Seen, judgement: &Judgement) -> Next {
+    let snippet = world.memory.freshest_snippet(&seen.key, &seen.snippet);
+    let due = retain::due(snippet.status.as_ref(), world.settings.artifact_gc_grace, Timestamp::now());
+    let by_judgement = match judgement {
+        Judgement::Published(_) | Judgement::Unchanged => interval(&snippet),
+        Judgement::Suspended => None,
+        Judgement::Refused(refusal) => Some(world.memory.recheck(&seen.key, refusal)),
+    };
+    match (by_judgement, due.next) {
+        (None, None) => Next::OnChange,
+        (one, other) => Next::After(one.into_iter().chain(other).min().unwrap_or_default()),
+    }
+}
+
+/// `spec.interval` give or take five percent, so that snippets made at once do not stay in step.
+fn interval(snippet: &JsonnetSnippet) -> Option<Duration> {
+    let interval = Duration::from(snippet.spec.interval?);
+    (!interval.is_zero()).then(|| interval.mul_f64(rand::random_range(0.95..1.05)))
+}
+
+fn log(seen: &Seen, outcome: &str, deferred: Option<&Deferred>, stopwatch: &Stopwatch) {
+    let (namespace, name) = (seen.key.namespace(), seen.key.name());
+    let generation = seen.snippet.metadata.generation.unwrap_or_default();
+    let stages = stopwatch.to_string();
+    let took_ms = stopwatch.total_milliseconds();
+    let stored = match &seen.presence {
+        Some(Presence::Intact { .. }) => "intact",
+        Some(Presence::Missing) => "missing",
+        Some(Presence::Damaged { .. }) => "damaged",
+        None => "none",
+    };
+    match deferred {
+        Some(deferred) => {
+            let error = outcome::chain(deferred);
+            tracing::warn!(namespace, name, generation, outcome, stored, took_ms, stages, error, "Reconciled");
+        }
+        None if outcome == Reason::Synced.as_str() || outcome == "unchanged" => {
+            tracing::info!(namespace, name, generation, outcome, stored, took_ms, stages, "Reconciled");
+        }
+        None => tracing::warn!(namespace, name, generation, outcome, stored, took_ms, stages, "Reconciled"),
+    }
+}

@@ -1,0 +1,242 @@
+//! Judges a spec by itself. Pure.
+//!
+//! The order of the checks is part of the contract: the first problem is the one that is told.
+
+use jaas_api::source::LibraryRef;
+use jaas_api::{JsonnetSnippet, Reason};
+
+use super::inputs::Files;
+use super::outcome::Refusal;
+use crate::cluster::tenant::Account;
+use crate::config::Snippets;
+
+/// A spec that passed every check that needs nothing but itself and the settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// Whose rights are used.
+    pub account: Account,
+}
+
+/// Checks account, variables and libraries.
+///
+/// # Errors
+/// The first problem.
+pub fn spec(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Checked, Refusal> {
+    let account = account(snippet, settings)?;
+    let taken = snippet
+        .spec
+        .external_variables
+        .iter()
+        .find(|variable| settings.external_variables.contains_key(&variable.name));
+    if let Some(variable) = taken {
+        return Err(Refusal::new(
+            Reason::ExternalVariableConflict,
+            format!("spec.externalVariables[{:?}] conflicts with --ext-var", variable.name),
+        ));
+    }
+    aliases(&snippet.spec.libraries)?;
+    Ok(Checked { account })
+}
+
+fn account(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Account, Refusal> {
+    let named = snippet.spec.service_account_name.as_deref().filter(|name| !name.is_empty());
+    let name = named.unwrap_or(&settings.default_service_account);
+    if name.is_empty() {
+        return Err(Refusal::new(
+            Reason::ServiceAccountMissing,
+            "neither spec.serviceAccountName nor --default-service-account is set",
+        ));
+    }
+    let namespace = snippet.metadata.namespace.clone().unwrap_or_default();
+    Ok(Account { namespace, name: name.to_owned() })
+}
+
+fn aliases(libraries: &[LibraryRef]) -> Result<(), Refusal> {
+    for library in libraries {
+        let alias = library.alias();
+        if !is_segment(alias) {
+            return Err(Refusal::new(
+                Reason::InvalidSpec,
+                format!(
+                    "spec.libraries import alias {alias:?} must be a single path segment (allowed: one [A-Za-z0-9._-] segment, no slash or traversal)"
+                ),
+            ));
+        }
+    }
+    for (position, library) in libraries.iter().enumerate() {
+        if libraries[..position].iter().any(|earlier| earlier.alias() == library.alias()) {
+            return Err(Refusal::new(
+                Reason::InvalidSpec,
+                format!(
+                    "spec.libraries import path {:?} is used by more than one entry; each library must resolve to a distinct import path",
+                    library.alias()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_segment(alias: &str) -> bool {
+    !matches!(alias, "" | "." | "..")
+        && alias.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Checks the snippet's own files.
+///
+/// # Errors
+/// The first problem.
+pub fn files(snippet: &JsonnetSnippet) -> Result<Files<'_>, Refusal> {
+    if snippet.spec.source_ref.is_some() {
+        return Err(Refusal::new(
+            Reason::SourceRefNotYetSupported,
+            "spec.sourceRef is not supported by this version; put the files into spec.files",
+        ));
+    }
+    let Some(files) = snippet.spec.files.as_ref().filter(|files| !files.is_empty()) else {
+        return Err(Refusal::new(
+            Reason::InvalidSpec,
+            "neither spec.files nor spec.sourceRef is set; admission should have caught this",
+        ));
+    };
+    let entry = &snippet.spec.entry_file;
+    if !files.contains_key(entry) {
+        return Err(Refusal::new(
+            Reason::InvalidSpec,
+            format!("source must contain {entry:?} as the snippet entry point"),
+        ));
+    }
+    Ok(files)
+}
+
+/// Whether a reference leads out of the snippet's namespace although that is refused.
+///
+/// # Errors
+/// The refusal.
+pub fn library_namespace(library: &LibraryRef, owner: &str, settings: &Snippets) -> Result<(), Refusal> {
+    let namespace = library.namespace_or(owner);
+    if settings.no_cross_namespace_refs && namespace != owner {
+        return Err(Refusal::new(
+            Reason::CrossNamespaceRefRejected,
+            format!(
+                "spec.libraries[{}] points at namespace {namespace:?} but --no-cross-namespace-refs is set",
+                library.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::snippet::report::tests::settings;
+    use jaas_api::snippet::SnippetSpec;
+    use jaas_api::source::Variable;
+
+    fn snippet(change: impl FnOnce(&mut SnippetSpec)) -> JsonnetSnippet {
+        let mut spec = SnippetSpec {
+            service_account_name: Some("tenant".to_owned()),
+            files: Some(BTreeMap::from([("main.jsonnet".to_owned(), "{}".to_owned())])),
+            ..SnippetSpec::default()
+        };
+        change(&mut spec);
+        JsonnetSnippet::new("a", "b", spec)
+    }
+
+    fn library(name: &str, import_path: Option<&str>) -> LibraryRef {
+        LibraryRef { name: name.to_owned(), import_path: import_path.map(str::to_owned), ..LibraryRef::default() }
+    }
+
+    fn refusal(change: impl FnOnce(&mut SnippetSpec)) -> (Reason, String) {
+        let refusal = spec(&snippet(change), &settings()).unwrap_err();
+        (refusal.reason, refusal.message)
+    }
+
+    #[test]
+    fn a_plain_snippet_passes() {
+        let account = Account { namespace: "a".to_owned(), name: "tenant".to_owned() };
+        assert_eq!(spec(&snippet(|_| ()), &settings()), Ok(Checked { account }));
+        assert!(files(&snippet(|_| ())).is_ok());
+    }
+
+    #[test]
+    fn the_account_comes_from_the_spec_else_from_the_flag() {
+        let mut settings = settings();
+        settings.default_service_account = "fallback".to_owned();
+        let named = |spec_name: Option<&str>| {
+            let snippet = snippet(|spec| spec.service_account_name = spec_name.map(str::to_owned));
+            spec(&snippet, &settings).unwrap().account.name
+        };
+        assert_eq!([named(Some("mine")), named(Some("")), named(None)], ["mine", "fallback", "fallback"]);
+        assert_eq!(
+            refusal(|spec| spec.service_account_name = None),
+            (
+                Reason::ServiceAccountMissing,
+                "neither spec.serviceAccountName nor --default-service-account is set".to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn the_first_problem_is_the_one_that_is_told() {
+        let everything_wrong = |spec: &mut SnippetSpec| {
+            spec.external_variables = vec![
+                Variable { name: "free".to_owned(), ..Variable::default() },
+                Variable { name: "taken".to_owned(), code: Some(true), ..Variable::default() },
+            ];
+            spec.libraries = vec![library("x", Some("a/b")), library("y", None), library("y", None)];
+        };
+        assert_eq!(
+            refusal(everything_wrong),
+            (Reason::ExternalVariableConflict, "spec.externalVariables[\"taken\"] conflicts with --ext-var".to_owned())
+        );
+        assert_eq!(
+            refusal(|spec| {
+                everything_wrong(spec);
+                spec.external_variables.clear();
+            })
+            .1,
+            "spec.libraries import alias \"a/b\" must be a single path segment (allowed: one [A-Za-z0-9._-] segment, no slash or traversal)"
+        );
+        assert_eq!(
+            refusal(|spec| spec.libraries = vec![library("x", Some("y")), library("y", None)]).1,
+            "spec.libraries import path \"y\" is used by more than one entry; each library must resolve to a distinct import path"
+        );
+    }
+
+    #[test]
+    fn the_entry_file_is_looked_up_by_its_exact_name() {
+        let refused = |change: fn(&mut SnippetSpec)| {
+            let snippet = snippet(change);
+            files(&snippet).unwrap_err().message
+        };
+        assert_eq!(
+            refused(|spec| spec.entry_file = "./main.jsonnet".to_owned()),
+            "source must contain \"./main.jsonnet\" as the snippet entry point"
+        );
+        assert_eq!(
+            refused(|spec| spec.files = None),
+            "neither spec.files nor spec.sourceRef is set; admission should have caught this"
+        );
+    }
+
+    #[test]
+    fn another_namespace_is_refused_only_where_the_flag_says_so() {
+        let mut settings = settings();
+        let elsewhere = LibraryRef { namespace: Some("c".to_owned()), ..library("x", None) };
+        assert_eq!(
+            library_namespace(&elsewhere, "a", &settings).unwrap_err().message,
+            "spec.libraries[x] points at namespace \"c\" but --no-cross-namespace-refs is set"
+        );
+        for own in [None, Some(String::new()), Some("a".to_owned())] {
+            let here = LibraryRef { namespace: own, ..library("x", None) };
+            assert!(library_namespace(&here, "a", &settings).is_ok());
+        }
+        settings.no_cross_namespace_refs = false;
+        assert!(library_namespace(&elsewhere, "a", &settings).is_ok());
+    }
+}

@@ -1,0 +1,155 @@
+//! Reads everything that an evaluation needs, with the rights of the snippet's account.
+
+use std::collections::BTreeMap;
+
+use jaas_api::source::LibraryRef;
+use jaas_api::{JsonnetLibrary, Reason};
+use kube::{Api, Client};
+
+use super::check::{self, Checked};
+use super::inputs::{Files, Inputs};
+use super::observe::Seen;
+use super::outcome::{Attempt, Refusal, tenant_request};
+use super::stopwatch::Stopwatch;
+use super::world::World;
+use crate::cluster::classify::{Meaning, meaning};
+use crate::cluster::tenant::Account;
+use crate::cluster::{RequestError, request};
+use crate::telemetry::metrics::Stage;
+
+/// A client that acts as the snippet's account.
+#[derive(Clone)]
+pub struct Tenant {
+    /// The account.
+    pub account: Account,
+    /// The client.
+    pub client: Client,
+}
+
+/// Everything that an evaluation needs.
+pub struct Gathered<'a> {
+    /// Who asks.
+    pub tenant: Tenant,
+    /// The snippet's own files.
+    pub files: Files<'a>,
+    /// Files of the libraries by alias.
+    pub libraries: BTreeMap<String, BTreeMap<String, String>>,
+    /// Fingerprint of what was read.
+    pub inputs_digest: String,
+}
+
+/// Reads. The snippet's own files were checked before; their problem is told only after the account's, as the contract has it.
+///
+/// # Errors
+/// [`super::outcome::Deferred`] for what may pass.
+pub async fn gather<'a>(
+    world: &World,
+    seen: &'a Seen,
+    checked: &Checked,
+    files: Result<Files<'a>, Refusal>,
+    stopwatch: &mut Stopwatch,
+) -> Attempt<Result<Gathered<'a>, Refusal>> {
+    let reading = async {
+        let tenant = match tenant(world, &checked.account).await? {
+            Ok(tenant) => tenant,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let files = match files {
+            Ok(files) => files,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut libraries = BTreeMap::new();
+        for reference in &seen.snippet.spec.libraries {
+            match library(world, &tenant, seen.key.namespace(), reference).await? {
+                Ok(found) => libraries.insert(reference.alias().to_owned(), found),
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+        }
+        Ok(Ok((tenant, files, libraries)))
+    };
+    let (tenant, files, libraries) = match stopwatch.time(world, Stage::Gather, reading).await? {
+        Ok(gathered) => gathered,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let inputs = Inputs {
+        snippet: &seen.snippet,
+        files,
+        libraries: libraries.iter().map(|(alias, files)| (alias.as_str(), files)).collect(),
+        settings: &world.settings,
+        max_stack: world.max_stack,
+    };
+    let inputs_digest = inputs.digest();
+    Ok(Ok(Gathered { tenant, files, libraries, inputs_digest }))
+}
+
+/// A client for the account.
+///
+/// # Errors
+/// [`super::outcome::Deferred`] for what may pass.
+pub async fn tenant(world: &World, account: &Account) -> Attempt<Result<Tenant, Refusal>> {
+    let error = match world.tenants.client(account).await {
+        Ok(client) => return Ok(Ok(Tenant { account: account.clone(), client })),
+        Err(error) => error,
+    };
+    if meaning(&error) == Meaning::NotFound {
+        return Ok(Err(Refusal::new(
+            Reason::ServiceAccountMissing,
+            format!(
+                "ServiceAccount {:?} not found in namespace {:?}; create it or name another in spec.serviceAccountName",
+                account.name, account.namespace
+            ),
+        )));
+    }
+    tenant_request("minting the tenant SA token", error).map(Err)
+}
+
+async fn library(
+    world: &World,
+    tenant: &Tenant,
+    owner: &str,
+    reference: &LibraryRef,
+) -> Attempt<Result<BTreeMap<String, String>, Refusal>> {
+    if let Err(refusal) = check::library_namespace(reference, owner, &world.settings) {
+        return Ok(Err(refusal));
+    }
+    let namespace = reference.namespace_or(owner);
+    let foreign = namespace != owner;
+    let libraries: Api<JsonnetLibrary> = Api::namespaced(tenant.client.clone(), namespace);
+    let library = match request(libraries.get(&reference.name)).await {
+        Ok(library) => library,
+        Err(error) => {
+            // Another tenant's namespace is told apart in one way only: not reachable.
+            if meaning(&error) == Meaning::NotFound {
+                let what = if foreign {
+                    format!(
+                        "cross-namespace JsonnetLibrary {:?} is not reachable; check the library in {namespace:?}",
+                        reference.name
+                    )
+                } else {
+                    format!("JsonnetLibrary {:?} in {namespace:?} not found", reference.name)
+                };
+                return Ok(Err(Refusal::new(Reason::LibraryNotFound, what)));
+            }
+            forget_if_unauthorized(world, tenant, &error).await;
+            let context = format!("reading JsonnetLibrary {namespace}/{}", reference.name);
+            return Ok(Err(tenant_request(&context, error)?));
+        }
+    };
+    let Some(files) = library.spec.files.filter(|files| !files.is_empty()) else {
+        return Ok(Err(Refusal::new(
+            Reason::SourceRefNotYetSupported,
+            format!(
+                "JsonnetLibrary {:?} in {namespace:?}: spec.sourceRef is not supported by this version; put the files into spec.files",
+                reference.name
+            ),
+        )));
+    };
+    Ok(Ok(files))
+}
+
+/// A token that is not accepted any more is worth nothing to the next try.
+pub async fn forget_if_unauthorized(world: &World, tenant: &Tenant, error: &RequestError) {
+    if meaning(error) == Meaning::Unauthorized {
+        world.tenants.forget(&tenant.account).await;
+    }
+}

@@ -1,0 +1,273 @@
+//! What this process knows of each snippet beside the caches: its own latest writes, and what not to try again at once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jaas_api::{ExternalArtifact, JsonnetSnippet, Reason};
+use jaas_storage::{Key, Revision};
+use kube::{Resource, ResourceExt};
+
+use super::outcome::{Announced, Deferred, Refusal};
+
+/// A failure that something outside may lift is looked at again after this time: nothing may announce a new right.
+const RECHECK: Duration = Duration::from_secs(60);
+/// A failure that its inputs alone decide is looked at again ever more rarely, up to this.
+const RECHECK_AT_MOST: Duration = Duration::from_secs(3600);
+/// First delay after the store refused; doubled with each refusal, up to [`RECHECK`].
+const STORE_RECHECK: Duration = Duration::from_secs(1);
+/// First delay after trouble that may pass; doubled with each failure.
+const BACKOFF: Duration = Duration::from_millis(100);
+/// Largest such delay, so that a repaired cluster is noticed soon.
+const BACKOFF_AT_MOST: Duration = Duration::from_secs(120);
+/// Delay after a write that met a newer object: its change arrives any moment.
+const CONFLICT_DELAY: Duration = Duration::from_millis(50);
+/// Failures in a row that are worth a red condition.
+const WORTH_TELLING: u32 = 4;
+
+/// Knowledge of all snippets.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<Key, Entry>>);
+
+#[derive(Debug, Default)]
+struct Entry {
+    snippet: Option<Arc<JsonnetSnippet>>,
+    artifact: Option<Arc<ExternalArtifact>>,
+    /// Newest version of the artifact that we wrote ourselves.
+    artifact_version: u64,
+    confirmed: Option<(Option<String>, String)>,
+    lost: Option<Revision>,
+    failure: Option<(Refusal, u32)>,
+    transient_failures: u32,
+    store_refusals: u32,
+    collected: BTreeSet<Revision>,
+}
+
+impl Memory {
+    fn with<T>(&self, key: &Key, work: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work(entries.entry(key.clone()).or_default())
+    }
+
+    /// The newer of the cached snippet and the one that our own last write answered.
+    pub fn freshest_snippet(&self, key: &Key, cached: &Arc<JsonnetSnippet>) -> Arc<JsonnetSnippet> {
+        self.with(key, |entry| freshest(&mut entry.snippet, Some(cached)).unwrap_or_else(|| Arc::clone(cached)))
+    }
+
+    /// The newer of the cached artifact and the one that our own last write answered.
+    pub fn freshest_artifact(&self, key: &Key, cached: Option<Arc<ExternalArtifact>>) -> Option<Arc<ExternalArtifact>> {
+        self.with(key, |entry| freshest(&mut entry.artifact, cached.as_ref()))
+    }
+
+    /// Our write of the snippet was answered with this.
+    pub fn wrote_snippet(&self, key: &Key, snippet: JsonnetSnippet) {
+        self.with(key, |entry| {
+            entry.snippet = Some(Arc::new(snippet));
+            entry.collected.clear();
+        });
+    }
+
+    /// Our write of the artifact was answered with this.
+    pub fn wrote_artifact(&self, key: &Key, artifact: ExternalArtifact) {
+        self.with(key, |entry| {
+            entry.artifact_version = entry.artifact_version.max(version(&artifact));
+            entry.artifact = Some(Arc::new(artifact));
+        });
+    }
+
+    /// Whether a change of the artifact that the watch reports is one of our own writes.
+    pub fn is_own_write(&self, key: &Key, artifact: &ExternalArtifact) -> bool {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).is_some_and(|entry| version(artifact) <= entry.artifact_version)
+    }
+
+    /// What we know of the artifact is out of date.
+    pub fn forget_artifact(&self, key: &Key) {
+        self.with(key, |entry| entry.artifact = None);
+    }
+
+    /// These inputs were rendered in this process and gave what the status records, which has no fingerprint of them.
+    pub fn confirm(&self, key: &Key, snippet: &JsonnetSnippet, inputs_digest: &str) {
+        self.with(key, |entry| entry.confirmed = Some((snippet.uid(), inputs_digest.to_owned())));
+    }
+
+    /// Whether [`Memory::confirm`] was said of these inputs.
+    pub fn is_confirmed(&self, key: &Key, snippet: &JsonnetSnippet, inputs_digest: &str) -> bool {
+        self.with(key, |entry| {
+            entry.confirmed.as_ref().is_some_and(|(uid, digest)| *uid == snippet.uid() && digest == inputs_digest)
+        })
+    }
+
+    /// The current file is gone for good.
+    pub fn lost(&self, key: &Key, current: Option<&Announced>) {
+        self.with(key, |entry| entry.lost = current.map(|current| current.revision.clone()));
+    }
+
+    /// The current file is there.
+    pub fn found(&self, key: &Key) {
+        self.with(key, |entry| {
+            entry.lost = None;
+            entry.store_refusals = 0;
+        });
+    }
+
+    /// Whether this revision is gone for good.
+    pub fn is_lost(&self, key: &Key, revision: &Revision) -> bool {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).is_some_and(|entry| entry.lost.as_ref() == Some(revision))
+    }
+
+    /// Inputs led to a failure that only other inputs can change.
+    pub fn failed(&self, key: &Key, refusal: &Refusal) {
+        self.with(key, |entry| {
+            let times = match &entry.failure {
+                Some((known, times)) if known.inputs_digest == refusal.inputs_digest => times.saturating_add(1),
+                _ => 1,
+            };
+            entry.failure = Some((refusal.clone(), times));
+        });
+    }
+
+    /// When to look again at a refused snippet.
+    pub fn recheck(&self, key: &Key, refusal: &Refusal) -> Duration {
+        self.with(key, |entry| match &entry.failure {
+            _ if refusal.reason == Reason::StorageUnavailable => {
+                entry.store_refusals = entry.store_refusals.saturating_add(1);
+                STORE_RECHECK.saturating_mul(1 << (entry.store_refusals - 1).min(10)).min(RECHECK)
+            }
+            Some((known, times)) if refusal.inputs_digest.is_some() && known.inputs_digest == refusal.inputs_digest => {
+                RECHECK.saturating_mul(1 << times.saturating_sub(1).min(10)).min(RECHECK_AT_MOST)
+            }
+            _ => RECHECK,
+        })
+    }
+
+    /// Trouble that may pass. Answers the refusal to tell once it has lasted.
+    pub fn transient_failure(&self, key: &Key, deferred: &Deferred) -> Option<Refusal> {
+        let times = self.with(key, |entry| {
+            entry.transient_failures = entry.transient_failures.saturating_add(1);
+            entry.transient_failures
+        });
+        (times >= WORTH_TELLING).then(|| Refusal::new(deferred.reason, super::outcome::chain(deferred)))
+    }
+
+    /// The trouble is over.
+    pub fn transient_failures_over(&self, key: &Key) {
+        self.with(key, |entry| entry.transient_failures = 0);
+    }
+
+    /// When to try again after trouble that may pass, with jitter.
+    pub fn backoff(&self, key: &Key, deferred: &Deferred) -> Duration {
+        let times = self.with(key, |entry| entry.transient_failures);
+        if deferred.soon && times < WORTH_TELLING {
+            return CONFLICT_DELAY;
+        }
+        let delay = BACKOFF.saturating_mul(1 << times.saturating_sub(1).min(20)).min(BACKOFF_AT_MOST);
+        delay.mul_f64(rand::random_range(0.8..1.2))
+    }
+
+    /// Revisions of the snippet that were collected since its status was last written.
+    pub fn collected(&self, key: &Key) -> BTreeSet<Revision> {
+        self.with(key, |entry| entry.collected.clone())
+    }
+
+    /// A revision was collected.
+    pub fn collect(&self, key: &Key, revision: Revision) {
+        self.with(key, |entry| {
+            entry.collected.insert(revision);
+        });
+    }
+
+    /// The snippet is gone.
+    pub fn forget(&self, key: &Key) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// The newer of two states of an object. What we remember is dropped once the cache has caught up with it.
+fn freshest<K: Resource>(remembered: &mut Option<Arc<K>>, cached: Option<&Arc<K>>) -> Option<Arc<K>> {
+    match (remembered.as_ref(), cached) {
+        (Some(ours), Some(cached)) if ours.meta().uid == cached.meta().uid && version(&**ours) > version(&**cached) => {
+            Some(Arc::clone(ours))
+        }
+        (Some(ours), None) => Some(Arc::clone(ours)),
+        (_, Some(cached)) => {
+            *remembered = None;
+            Some(Arc::clone(cached))
+        }
+        (None, None) => None,
+    }
+}
+
+/// Resource versions of one object are ordered numbers:
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
+fn version<K: Resource>(object: &K) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use jaas_api::snippet::SnippetSpec;
+
+    fn key() -> Key {
+        Key::new("a", "b").unwrap()
+    }
+
+    fn snippet(uid: &str, version: u64) -> JsonnetSnippet {
+        let mut snippet = JsonnetSnippet::new("a", "b", SnippetSpec::default());
+        snippet.metadata.uid = Some(uid.to_owned());
+        snippet.metadata.resource_version = Some(version.to_string());
+        snippet
+    }
+
+    #[test]
+    fn our_own_write_is_seen_before_the_watch_brings_it() {
+        let memory = Memory::default();
+        memory.wrote_snippet(&key(), snippet("1", 10));
+        let freshest = |uid: &str, version| memory.freshest_snippet(&key(), &Arc::new(snippet(uid, version)));
+        assert_eq!(freshest("1", 9).resource_version().as_deref(), Some("10"));
+        assert_eq!(freshest("1", 11).resource_version().as_deref(), Some("11"));
+        assert_eq!(
+            freshest("1", 9).resource_version().as_deref(),
+            Some("9"),
+            "what the cache caught up with is forgotten"
+        );
+        memory.wrote_snippet(&key(), snippet("1", 20));
+        assert_eq!(freshest("2", 15).resource_version().as_deref(), Some("15"), "another object of the same name");
+    }
+
+    #[test]
+    fn a_failure_of_the_same_inputs_is_looked_at_ever_more_rarely() {
+        let memory = Memory::default();
+        let refusal = |inputs: &str| Refusal {
+            inputs_digest: Some(inputs.to_owned()),
+            ..Refusal::new(Reason::EvaluationFailed, "x")
+        };
+        let mut seconds = Vec::new();
+        for _ in 0..8 {
+            memory.failed(&key(), &refusal("one"));
+            seconds.push(memory.recheck(&key(), &refusal("one")).as_secs());
+        }
+        assert_eq!(seconds, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        memory.failed(&key(), &refusal("two"));
+        assert_eq!(memory.recheck(&key(), &refusal("two")).as_secs(), 60);
+        assert_eq!(memory.recheck(&key(), &Refusal::new(Reason::RBACDenied, "x")).as_secs(), 60);
+    }
+
+    #[test]
+    fn lasting_trouble_is_told_and_passing_trouble_is_not() {
+        let memory = Memory::default();
+        let deferred = Deferred { soon: false, ..Deferred::moved() };
+        let told: Vec<_> = (0..5).map(|_| memory.transient_failure(&key(), &deferred).is_some()).collect();
+        assert_eq!(told, [false, false, false, true, true]);
+        memory.transient_failures_over(&key());
+        assert!(memory.transient_failure(&key(), &deferred).is_none());
+        assert!(memory.backoff(&key(), &deferred) < Duration::from_millis(150));
+        for _ in 0..40 {
+            memory.transient_failure(&key(), &deferred);
+        }
+        assert!(memory.backoff(&key(), &deferred) >= BACKOFF_AT_MOST.mul_f64(0.8));
+    }
+}

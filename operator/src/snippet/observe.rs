@@ -1,0 +1,125 @@
+//! Looks at everything that a reconcile decides upon. Reads caches and the store, never the API server.
+
+use std::sync::Arc;
+
+use jaas_api::{ExternalArtifact, JsonnetSnippet, Reason};
+use jaas_storage::{Key, Presence, Revision};
+use kube::runtime::reflector::ObjectRef;
+
+use super::artifact::{self, Ownership};
+use super::outcome::{Announced, Attempt, Deferred, Refusal, chain};
+use super::world::World;
+use crate::telemetry::metrics::Healed;
+
+/// What was seen.
+pub struct Seen {
+    /// Name of the snippet in the store.
+    pub key: Key,
+    /// The snippet.
+    pub snippet: Arc<JsonnetSnippet>,
+    /// The artifact of its name, ours or not.
+    pub artifact: Option<Arc<ExternalArtifact>>,
+    /// What our artifact announces; empty where there is none.
+    pub published: Option<Revision>,
+    /// What consumers are to find: what the artifact announces, else what the status records.
+    pub current: Option<Announced>,
+    /// State of the current file, where there is to be one and the store told.
+    pub presence: Option<Presence>,
+    /// Why the store did not tell.
+    pub store_trouble: Option<Refusal>,
+}
+
+impl Seen {
+    /// Whether there is to be a file that is not there.
+    pub fn is_file_lost(&self) -> bool {
+        matches!(self.presence, Some(Presence::Missing | Presence::Damaged { .. }))
+    }
+
+    /// Whether the current file is there by now.
+    pub async fn is_there_now(&self, world: &World) -> bool {
+        let Some(current) = &self.current else { return false };
+        let presence = world.store.presence(&self.key, &current.revision).await;
+        matches!(presence, Ok(Presence::Intact { .. }))
+    }
+
+    /// What is wrong with the current file, if it is there but damaged.
+    pub fn damage(&self) -> Option<&str> {
+        match &self.presence {
+            Some(Presence::Damaged { .. }) => Some("damaged"),
+            Some(Presence::Intact { .. } | Presence::Missing) | None => None,
+        }
+    }
+
+    /// Whether nothing has to be done for these inputs: they were published, everything announced of them is right, and nobody
+    /// asked for a fresh look.
+    pub fn is_up_to_date(&self, inputs_digest: &str, world: &World) -> bool {
+        let Some(status) = &self.snippet.status else { return false };
+        let (Some(current), Some(Presence::Intact { digest, size })) = (&self.current, &self.presence) else {
+            return false;
+        };
+        let synced = status.ready().is_some_and(|ready| ready.status == "True");
+        let recorded = status.inputs_digest.as_deref() == Some(inputs_digest)
+            || world.memory.is_confirmed(&self.key, &self.snippet, inputs_digest);
+        let announced = artifact::announcement(world, &self.key, &current.revision, digest, *size);
+        synced
+            && recorded
+            && !super::report::is_answer_due(&self.snippet)
+            && status.revision.as_deref() == Some(current.revision.to_string().as_str())
+            && status.artifact_url.as_deref() == Some(announced.url.as_str())
+            && self.artifact.as_ref().is_some_and(|found| artifact::is_as_announced(found, &self.snippet, &announced))
+    }
+}
+
+/// Looks. `None` means that the name cannot be one of ours.
+///
+/// # Errors
+/// [`Deferred`] for a name that cannot be that of a file.
+pub async fn observe(world: &World, snippet: Arc<JsonnetSnippet>) -> Attempt<Option<Seen>> {
+    let (namespace, name) = match (&snippet.metadata.namespace, &snippet.metadata.name) {
+        (Some(namespace), Some(name)) => (namespace.clone(), name.clone()),
+        _ => return Ok(None),
+    };
+    let key = Key::new(&namespace, &name)
+        .map_err(|error| Deferred::internal("naming the artifact", Reason::InvalidSpec, error))?;
+    let snippet = world.memory.freshest_snippet(&key, &snippet);
+    let cached = world.artifacts.get(&ObjectRef::new(&name).within(&namespace));
+    let artifact = world.memory.freshest_artifact(&key, cached);
+    let published = artifact
+        .as_ref()
+        .filter(|artifact| artifact::ownership(artifact, &snippet) == Ownership::Ours)
+        .and_then(|artifact| artifact.published().cloned());
+    let current = match &published {
+        Some(published) => published.revision.parse().ok().map(|revision| Announced {
+            revision,
+            digest: published.digest.as_deref().and_then(|digest| digest.parse().ok()),
+        }),
+        None => snippet
+            .status
+            .as_ref()
+            .and_then(|status| status.revision.as_ref()?.parse().ok())
+            .map(|revision| Announced { revision, digest: None }),
+    };
+    let (presence, store_trouble) = match &current {
+        None => (None, None),
+        Some(current) => match look_up(world, &key, current).await {
+            Ok(presence) => (Some(presence), None),
+            Err(trouble) => (None, Some(trouble)),
+        },
+    };
+    let published = published.and_then(|artifact| artifact.revision.parse().ok());
+    Ok(Some(Seen { key, snippet, artifact, published, current, presence, store_trouble }))
+}
+
+async fn look_up(world: &World, key: &Key, current: &Announced) -> Result<Presence, Refusal> {
+    let presence = world
+        .store
+        .presence(key, &current.revision)
+        .await
+        .map_err(|error| Refusal::new(Reason::StorageUnavailable, chain(&error)))?;
+    match &presence {
+        Presence::Intact { .. } => {}
+        Presence::Missing => world.metrics.artifact(Healed::Missing),
+        Presence::Damaged { .. } => world.metrics.artifact(Healed::Damaged),
+    }
+    Ok(presence)
+}

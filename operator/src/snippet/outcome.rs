@@ -1,0 +1,176 @@
+//! How a reconcile ends.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use jaas_api::Reason;
+use jaas_storage::{Digest, Revision};
+
+use super::observe::Seen;
+use crate::cluster::RequestError;
+use crate::cluster::classify::{Meaning, denial_message, meaning};
+
+/// A step that may have to be tried again.
+pub type Attempt<T> = Result<T, Deferred>;
+
+/// What is the case with a snippet.
+#[derive(Debug)]
+pub enum Judgement {
+    /// Rendered, stored and announced.
+    Published(Box<Published>),
+    /// All of that still holds.
+    Unchanged,
+    /// Paused by its owner.
+    Suspended,
+    /// Not as it should be, and trying again at once would not help.
+    Refused(Refusal),
+}
+
+impl Judgement {
+    /// Whether the store itself refuses, or the artifact is somebody else's: then nothing can be said of what was published.
+    pub fn is_about_store_or_owner(&self) -> bool {
+        match self {
+            Self::Published(_) | Self::Unchanged | Self::Suspended => false,
+            Self::Refused(refusal) => matches!(refusal.reason, Reason::StorageUnavailable | Reason::ArtifactConflict),
+        }
+    }
+
+    /// The word for the log.
+    pub fn word(&self, status_written: bool) -> &'static str {
+        match self {
+            Self::Published(_) => Reason::Synced.as_str(),
+            Self::Unchanged if status_written => Reason::Synced.as_str(),
+            Self::Unchanged => "unchanged",
+            Self::Suspended => Reason::Suspended.as_str(),
+            Self::Refused(refusal) => refusal.reason.as_str(),
+        }
+    }
+}
+
+/// What was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Identity of the content.
+    pub revision: Revision,
+    /// Address of the artifact.
+    pub url: String,
+    /// Size of what was rendered, in bytes.
+    pub rendered_bytes: usize,
+    /// Number of the snippet's own files.
+    pub files: usize,
+    /// Fingerprint of everything that decided the bytes.
+    pub inputs_digest: String,
+}
+
+/// Why a snippet is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The word on the wire.
+    pub reason: Reason,
+    /// The sentence for people, without the link to a page.
+    pub message: String,
+    /// Fingerprint of the inputs that lead to this and only to this, where that is so: looking again is then worth less each time.
+    pub inputs_digest: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal that something outside the inputs may lift.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), inputs_digest: None }
+    }
+
+    /// The published file is gone for good.
+    pub fn lost(seen: &Seen, verdict: &Judgement, why: &str) -> Self {
+        let revision = seen.current.as_ref().map(|current| current.revision.to_string()).unwrap_or_default();
+        let found = seen.damage().unwrap_or("missing");
+        let state = match verdict {
+            Judgement::Suspended => "the snippet is suspended, and ",
+            Judgement::Published(_) | Judgement::Unchanged | Judgement::Refused(_) => "",
+        };
+        Self::new(
+            Reason::ArtifactLost,
+            format!(
+                "the published artifact {revision} is {found} in the store and cannot be rendered again: {state}{why}"
+            ),
+        )
+    }
+}
+
+/// Trouble that may pass. The snippet is tried again with growing delays.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{operation}")]
+pub struct Deferred {
+    /// What was being done.
+    pub operation: String,
+    /// Whether the world has moved on, so that the next try is worth making at once.
+    pub soon: bool,
+    /// The reason to tell where the trouble lasts.
+    pub reason: Reason,
+    /// What went wrong.
+    #[source]
+    pub source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Deferred {
+    /// A request that failed in a way that may pass.
+    pub fn request(operation: &str, error: impl Into<Arc<RequestError>>) -> Self {
+        let error = error.into();
+        let soon = matches!(meaning(&error), Meaning::Conflict | Meaning::AlreadyExists | Meaning::NotFound);
+        Self { operation: operation.to_owned(), soon, reason: Reason::ApiUnavailable, source: Some(error) }
+    }
+
+    /// The spec changed while the snippet was worked on; the change starts a reconcile of its own.
+    pub fn moved() -> Self {
+        Self {
+            operation: "Publish deferred: spec moved since reconcile started".to_owned(),
+            soon: true,
+            reason: Reason::ApiUnavailable,
+            source: None,
+        }
+    }
+
+    /// Something inside the process failed.
+    pub fn internal(operation: &str, reason: Reason, error: impl Error + Send + Sync + 'static) -> Self {
+        Self { operation: operation.to_owned(), soon: false, reason, source: Some(Arc::new(error)) }
+    }
+}
+
+/// A request on a tenant's behalf: what is permanent becomes a refusal, the rest is tried again.
+///
+/// # Errors
+/// [`Deferred`] for what may pass.
+pub fn tenant_request(context: &str, error: impl Into<Arc<RequestError>>) -> Attempt<Refusal> {
+    let error = error.into();
+    match meaning(&error) {
+        Meaning::Forbidden | Meaning::KindMissing | Meaning::Rejected => {
+            Ok(Refusal::new(Reason::RBACDenied, denial_message(context, &error)))
+        }
+        Meaning::NotFound | Meaning::AlreadyExists | Meaning::Conflict | Meaning::Unauthorized | Meaning::Transient => {
+            Err(Deferred::request(context, error))
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Some libraries repeat the cause in their own message.
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What the API announces of a stored file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// Identity of the content.
+    pub revision: Revision,
+    /// Digest of the bytes, where one is announced.
+    pub digest: Option<Digest>,
+}

@@ -1,0 +1,180 @@
+//! Stores an artifact, then announces it. Never the other way round: consumers fetch at once what is announced.
+
+use std::sync::Arc;
+
+use jaas_api::{ExternalArtifact, Reason};
+use jaas_storage::Digest;
+use jaas_storage::store::{StoreError, Stored};
+use jiff::Timestamp;
+use kube::Api;
+
+use super::artifact::{self, Announcement, Ownership};
+use super::check;
+use super::evaluate::Content;
+use super::gather::{self, Tenant, forget_if_unauthorized};
+use super::observe::Seen;
+use super::outcome::{Attempt, Published, Refusal, chain, tenant_request};
+use super::stopwatch::Stopwatch;
+use super::world::World;
+use crate::cluster::classify::{Meaning, meaning};
+use crate::cluster::{RequestError, request, write};
+use crate::telemetry::metrics::Stage;
+
+/// What requests are made for, in messages.
+const CONTEXT: &str = "publishing the ExternalArtifact";
+/// Longest that a put may take. A disk that needs longer is in trouble, and other snippets should not wait for it.
+const PUT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Stores and announces.
+///
+/// # Errors
+/// [`super::outcome::Deferred`] for what may pass.
+pub async fn publish(
+    world: &World,
+    seen: &Seen,
+    tenant: &Tenant,
+    content: Content,
+    stopwatch: &mut Stopwatch,
+) -> Attempt<Result<Published, Refusal>> {
+    if let Some(found) = &seen.artifact
+        && artifact::ownership(found, &seen.snippet) == Ownership::Foreign
+    {
+        return Ok(Err(conflict(found)));
+    }
+    let revision = content.content.revision().clone();
+    let stored = match stopwatch.time(world, Stage::Store, put(world, seen, content.content)).await {
+        Ok(stored) => stored,
+        Err(error) => return Ok(Err(Refusal::new(Reason::StorageUnavailable, error))),
+    };
+    let announced = artifact::announcement(world, &seen.key, &revision, &stored.digest, stored.size);
+    let announcing = announce(world, seen, tenant, &announced);
+    if let Err(refusal) = stopwatch.time(world, Stage::Artifact, announcing).await? {
+        return Ok(Err(refusal));
+    }
+    world.metrics.rendered(&seen.key, content.rendered_bytes);
+    Ok(Ok(Published {
+        revision,
+        url: announced.url,
+        rendered_bytes: content.rendered_bytes,
+        files: content.files,
+        inputs_digest: content.inputs_digest,
+    }))
+}
+
+async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Result<Stored, String> {
+    let _permit = world.authority.permit();
+    match tokio::time::timeout(PUT_TIMEOUT, world.store.put(&seen.key, content)).await {
+        Ok(stored) => stored.map_err(|error: StoreError| chain(&error)),
+        Err(_) => Err(format!("writing the artifact: the store did not answer within {}s", PUT_TIMEOUT.as_secs())),
+    }
+}
+
+/// Repairs the announcement of a file that is there, for a snippet that is suspended or refused. What cannot be repaired for want
+/// of rights is logged: the snippet has something else to tell.
+///
+/// # Errors
+/// [`super::outcome::Deferred`] for what may pass.
+pub async fn announce_again(world: &World, seen: &Seen, digest: &Digest, size: u64) -> Attempt<()> {
+    let Some(current) = &seen.current else { return Ok(()) };
+    let announced = artifact::announcement(world, &seen.key, &current.revision, digest, size);
+    if seen.artifact.as_ref().is_some_and(|found| artifact::is_as_announced(found, &seen.snippet, &announced)) {
+        return Ok(());
+    }
+    let refused = |refusal: Refusal| {
+        let (namespace, name, error) = (seen.key.namespace(), seen.key.name(), refusal.message);
+        tracing::warn!(namespace, name, error, "The ExternalArtifact could not be repaired");
+    };
+    let account = match check::spec(&seen.snippet, &world.settings) {
+        Ok(checked) => checked.account,
+        Err(refusal) => {
+            refused(refusal);
+            return Ok(());
+        }
+    };
+    let repaired = match gather::tenant(world, &account).await? {
+        Ok(tenant) => announce(world, seen, &tenant, &announced).await?,
+        Err(refusal) => Err(refusal),
+    };
+    if let Err(refusal) = repaired {
+        refused(refusal);
+    }
+    Ok(())
+}
+
+/// Creates or repairs the artifact. A cache may be a moment behind: then the API server says so, and its answer is used.
+async fn announce(
+    world: &World,
+    seen: &Seen,
+    tenant: &Tenant,
+    announced: &Announcement,
+) -> Attempt<Result<(), Refusal>> {
+    let existing = match &seen.artifact {
+        Some(found) => ExternalArtifact::clone(found),
+        None => match create(world, seen, tenant).await? {
+            Ok(created) => created,
+            Err(refusal) => return Ok(Err(refusal)),
+        },
+    };
+    if artifact::ownership(&existing, &seen.snippet) == Ownership::Foreign {
+        return Ok(Err(conflict(&existing)));
+    }
+    let permit = world.authority.permit();
+    let mut current = existing;
+    if let Some(patch) = artifact::object_patch(&current, &seen.snippet) {
+        match write::patch(&permit, &tenant.client, &current, patch).await {
+            Ok(written) => current = written,
+            Err(error) => return refuse(world, seen, tenant, error).await,
+        }
+        world.memory.wrote_artifact(&seen.key, current.clone());
+    }
+    let status = artifact::status_patch(&current, announced, Timestamp::now());
+    if !status.is_empty() {
+        match write::patch_status(&permit, &tenant.client, &current, status).await {
+            Ok(written) => world.memory.wrote_artifact(&seen.key, written),
+            Err(error) => return refuse(world, seen, tenant, error).await,
+        }
+    }
+    Ok(Ok(()))
+}
+
+async fn create(world: &World, seen: &Seen, tenant: &Tenant) -> Attempt<Result<ExternalArtifact, Refusal>> {
+    let permit = world.authority.permit();
+    let wanted = artifact::new(&seen.key, &seen.snippet);
+    match write::create_artifact(&permit, &tenant.client, &wanted).await {
+        Ok(created) => {
+            world.memory.wrote_artifact(&seen.key, created.clone());
+            Ok(Ok(created))
+        }
+        Err(error) if meaning(&error) == Meaning::AlreadyExists => {
+            let artifacts: Api<ExternalArtifact> = Api::namespaced(tenant.client.clone(), seen.key.namespace());
+            match request(artifacts.get(seen.key.name())).await {
+                Ok(found) => Ok(Ok(found)),
+                Err(error) => refuse(world, seen, tenant, error).await,
+            }
+        }
+        Err(error) => refuse(world, seen, tenant, error).await,
+    }
+}
+
+async fn refuse<T>(world: &World, seen: &Seen, tenant: &Tenant, error: RequestError) -> Attempt<Result<T, Refusal>> {
+    forget_if_unauthorized(world, tenant, &error).await;
+    if matches!(meaning(&error), Meaning::NotFound | Meaning::Conflict) {
+        // What this was decided upon is out of date.
+        world.memory.forget_artifact(&seen.key);
+    }
+    tenant_request(CONTEXT, Arc::new(error)).map(Err)
+}
+
+fn conflict(found: &ExternalArtifact) -> Refusal {
+    let producer = found.spec.source_ref.clone().unwrap_or_default();
+    let owner = match (&producer.kind, &producer.name) {
+        (Some(kind), Some(name)) => format!("{kind} {name:?}"),
+        _ => "no producer".to_owned(),
+    };
+    Refusal::new(
+        Reason::ArtifactConflict,
+        format!(
+            "an ExternalArtifact of this name exists and names {owner} as its source; it is left alone. Rename the snippet, or delete the artifact if nobody needs it"
+        ),
+    )
+}

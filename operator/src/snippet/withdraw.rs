@@ -1,0 +1,145 @@
+//! Takes back what a deleted snippet had published.
+//!
+//! The artifact is deleted with the tenant's rights where that works, and otherwise left to its owner reference: a tenant that
+//! lost rights, account or namespace delays nothing. The files are the operator's own, and only a store that refuses holds the
+//! snippet, for a limited time.
+
+use std::time::Duration;
+
+use jaas_api::FINALIZER;
+use jaas_storage::store::StoreError;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::artifact::{self, Ownership};
+use super::check;
+use super::gather;
+use super::observe::Seen;
+use super::outcome::{Attempt, Deferred, chain};
+use super::world::World;
+use crate::cluster::classify::{Meaning, meaning};
+use crate::cluster::write;
+
+/// Label and event of a finalizer that was dropped although the store refused.
+const TIMED_OUT: &str = "withdraw_timed_out";
+
+/// Withdraws.
+///
+/// # Errors
+/// [`Deferred`] for what may pass.
+pub async fn withdraw(world: &World, seen: &Seen) -> Attempt<()> {
+    if !seen.snippet.finalizers().iter().any(|name| name == FINALIZER) {
+        forget(world, seen);
+        return Ok(());
+    }
+    delete_artifact(world, seen).await;
+    let forced = match delete_files(world, seen).await {
+        Ok(()) => None,
+        Err(error) => {
+            let waited = terminating_for(seen);
+            if waited < world.settings.max_withdraw_wait {
+                return Err(Deferred {
+                    operation: "withdraw artifact".to_owned(),
+                    soon: false,
+                    reason: jaas_api::Reason::StorageUnavailable,
+                    source: Some(std::sync::Arc::new(error)),
+                });
+            }
+            Some((waited, error))
+        }
+    };
+    remove_finalizer(world, seen).await?;
+    if let Some((waited, error)) = forced {
+        tell_forced(world, seen, waited, &error);
+    }
+    let (namespace, name) = (seen.key.namespace(), seen.key.name());
+    tracing::info!(namespace, name, "Finalizer removed; JsonnetSnippet may now be garbage-collected");
+    forget(world, seen);
+    Ok(())
+}
+
+/// Deletes the artifact as the tenant. Whatever goes wrong is left to the owner reference.
+async fn delete_artifact(world: &World, seen: &Seen) {
+    let Some(found) = &seen.artifact else { return };
+    if artifact::ownership(found, &seen.snippet) == Ownership::Foreign {
+        return;
+    }
+    let (namespace, name) = (seen.key.namespace(), seen.key.name());
+    let left = |error: String| {
+        tracing::warn!(namespace, name, error, "The ExternalArtifact is left to its owner reference");
+    };
+    let account = match check::spec(&seen.snippet, &world.settings) {
+        Ok(checked) => checked.account,
+        Err(refusal) => return left(refusal.message),
+    };
+    let tenant = match gather::tenant(world, &account).await {
+        Ok(Ok(tenant)) => tenant,
+        Ok(Err(refusal)) => return left(refusal.message),
+        Err(deferred) => return left(chain(&deferred)),
+    };
+    let permit = world.authority.permit();
+    match write::delete_artifact(&permit, &tenant.client, found).await {
+        Ok(()) => {}
+        Err(error) if meaning(&error) == Meaning::NotFound => {}
+        Err(error) => left(chain(&error)),
+    }
+}
+
+async fn delete_files(world: &World, seen: &Seen) -> Result<(), StoreError> {
+    let _permit = world.authority.permit();
+    world.store.delete(&seen.key).await
+}
+
+async fn remove_finalizer(world: &World, seen: &Seen) -> Attempt<()> {
+    let others: Vec<_> = seen.snippet.finalizers().iter().filter(|name| *name != FINALIZER).collect();
+    let permit = world.authority.permit();
+    match write::patch_finalizers(&permit, &world.client, &seen.snippet, &others).await {
+        Ok(_) => Ok(()),
+        Err(error) if meaning(&error) == Meaning::NotFound => Ok(()),
+        Err(error) => Err(Deferred::request("removing the finalizer from the snippet", error)),
+    }
+}
+
+fn tell_forced(world: &World, seen: &Seen, waited: Duration, error: &StoreError) {
+    let (namespace, name) = (seen.key.namespace(), seen.key.name());
+    let error = chain(error);
+    let elapsed = kube::core::Duration::from(Duration::from_secs(waited.as_secs()));
+    tracing::warn!(
+        namespace,
+        name,
+        elapsed = %elapsed,
+        reason = TIMED_OUT,
+        lastError = error,
+        "Force-dropping finalizer after MaxWithdrawWait"
+    );
+    world.metrics.force_dropped(&seen.key, TIMED_OUT);
+    let files = known_files(seen);
+    let note = format!(
+        "WithdrawForced after {elapsed} of failing Withdraw — finalizer dropped; storage may carry orphaned tarballs under {}/ that an operator must remove by hand (known revisions: {files}). Last error: {error}",
+        seen.key
+    );
+    world.events.announce(&seen.snippet, true, "WithdrawForced", &note);
+}
+
+fn known_files(seen: &Seen) -> String {
+    let status = seen.snippet.status.clone().unwrap_or_default();
+    let known: Vec<_> = status
+        .history
+        .iter()
+        .chain(&status.retired)
+        .filter_map(|record| Some(seen.key.path(&record.revision.parse().ok()?)))
+        .collect();
+    if known.is_empty() { format!("{}/<rev>.tar.gz", seen.key) } else { known.join(", ") }
+}
+
+fn terminating_for(seen: &Seen) -> Duration {
+    let since = seen.snippet.metadata.deletion_timestamp.as_ref();
+    since.map_or(Duration::ZERO, |since| {
+        Duration::try_from(Timestamp::now().duration_since(since.0)).unwrap_or_default()
+    })
+}
+
+fn forget(world: &World, seen: &Seen) {
+    world.memory.forget(&seen.key);
+    world.metrics.forget(&seen.key);
+}

@@ -1,0 +1,50 @@
+//! Everything that a reconcile may touch. Built once, in [`crate::app`].
+
+use std::sync::Arc;
+
+use jaas_api::{ExternalArtifact, JsonnetLibrary, JsonnetSnippet};
+use jaas_render::worker::Pool;
+use kube::Client;
+use kube::runtime::reflector::Store as Cache;
+use tokio::sync::Semaphore;
+
+use super::memory::Memory;
+use crate::cluster::Authority;
+use crate::cluster::events::Events;
+use crate::cluster::tenant::Tenants;
+use crate::config::Snippets;
+use crate::telemetry::metrics::Metrics;
+
+/// Settings, caches and effects.
+pub struct World {
+    /// How snippets are judged.
+    pub settings: Snippets,
+    /// Address under which consumers reach the storage server, without a slash at the end.
+    pub base_url: String,
+    /// Depth of an evaluation's stack; zero means the engine's own.
+    pub max_stack: u32,
+    /// The operator's own client.
+    pub client: Client,
+    /// Clients of the snippets' accounts.
+    pub tenants: Tenants,
+    /// The right to write.
+    pub authority: Authority,
+    /// The store.
+    pub store: Arc<dyn jaas_storage::Store>,
+    /// Workers that evaluate.
+    pub workers: Pool,
+    /// Turns at the workers, in the order of asking.
+    pub turns: Semaphore,
+    /// All watched snippets.
+    pub snippets: Cache<JsonnetSnippet>,
+    /// All watched libraries.
+    pub libraries: Cache<JsonnetLibrary>,
+    /// All watched artifacts.
+    pub artifacts: Cache<ExternalArtifact>,
+    /// What this process knows besides.
+    pub memory: Memory,
+    /// Kubernetes Events.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: Metrics,
+}

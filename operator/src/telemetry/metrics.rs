@@ -1,0 +1,355 @@
+//! Metrics, under the names that the Go implementation's dashboards and alerts use.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jaas_api::Reason;
+use jaas_storage::Key;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::cluster::tenant::Account;
+
+/// Upper bounds of the size histogram, in bytes.
+const SIZE_BUCKETS: [f64; 10] =
+    [256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0];
+/// Upper bounds of the time histograms, in seconds.
+const TIME_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SnippetLabels {
+    namespace: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileLabels {
+    namespace: String,
+    name: String,
+    status: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AccountLabels {
+    namespace: String,
+    #[prometheus(flatten)]
+    account: AccountName,
+}
+
+/// The contract writes this label in camel case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct AccountName(String);
+
+impl EncodeLabelSet for AccountName {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        prometheus_client::encoding::EncodeLabel::encode(&("serviceAccount", self.0.as_str()), encoder.encode_label())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DropLabels {
+    namespace: String,
+    name: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: Healed,
+}
+
+/// Steps of a reconcile that are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Reading libraries as the tenant.
+    Gather,
+    /// Waiting for a worker.
+    Queue,
+    /// Evaluating.
+    Evaluate,
+    /// Writing to the store.
+    Store,
+    /// Writing the artifact.
+    Artifact,
+    /// Writing the status.
+    Status,
+}
+
+impl Stage {
+    /// All stages in their order.
+    pub const ALL: [Self; 6] = [Self::Gather, Self::Queue, Self::Evaluate, Self::Store, Self::Artifact, Self::Status];
+
+    /// The word in labels and log fields.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gather => "gather",
+            Self::Queue => "queue",
+            Self::Evaluate => "evaluate",
+            Self::Store => "store",
+            Self::Artifact => "artifact",
+            Self::Status => "status",
+        }
+    }
+}
+
+impl EncodeLabelValue for Stage {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.as_str().encode(encoder)
+    }
+}
+
+/// What was found when a published file was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Healed {
+    /// It was gone.
+    Missing,
+    /// It was not what its name says.
+    Damaged,
+    /// It was brought back.
+    Restored,
+}
+
+impl EncodeLabelValue for Healed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        match self {
+            Self::Missing => "missing",
+            Self::Damaged => "damaged",
+            Self::Restored => "restored",
+        }
+        .encode(encoder)
+    }
+}
+
+/// Handles on every metric. Clones share the values.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    reconcile_total: Family<ReconcileLabels, Counter>,
+    /// Which series exist for a snippet, so that they go with it.
+    reconcile_series: Mutex<std::collections::HashMap<Key, Vec<ReconcileLabels>>>,
+    rendered_bytes: Family<SnippetLabels, Histogram>,
+    force_drop_total: Family<DropLabels, Counter>,
+    eval_in_flight: Gauge,
+    eval_max_concurrent: Gauge,
+    sweep_failures_total: Counter,
+    token_mint_failures_total: Family<AccountLabels, Counter>,
+    stage_seconds: Family<StageLabels, Histogram>,
+    artifacts_checked_total: Family<ResultLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let reconcile_total = Family::default();
+        registry.register(
+            "jaas_snippet_reconcile",
+            "Reconciles that judged a snippet, by Ready status and reason",
+            reconcile_total.clone(),
+        );
+        let rendered_bytes: Family<SnippetLabels, Histogram> =
+            Family::new_with_constructor(|| Histogram::new(SIZE_BUCKETS));
+        registry.register("jaas_snippet_rendered_bytes", "Size of what a snippet rendered", rendered_bytes.clone());
+        let force_drop_total = Family::default();
+        registry.register(
+            "jaas_snippet_force_drop",
+            "Finalizers dropped although the store refused",
+            force_drop_total.clone(),
+        );
+        let eval_in_flight = Gauge::default();
+        registry.register("jaas_eval_in_flight", "Evaluations that run now", eval_in_flight.clone());
+        let eval_max_concurrent = Gauge::default();
+        registry.register("jaas_eval_max_concurrent", "Evaluations that may run at once", eval_max_concurrent.clone());
+        // An evaluation that is out of time is killed, so none runs on after its caller left.
+        registry.register(
+            "jaas_eval_outstanding_timed_out",
+            "Evaluations that run although their caller left",
+            Gauge::<i64>::default(),
+        );
+        let sweep_failures_total = Counter::default();
+        registry.register(
+            "jaas_storage_sweep_failures",
+            "Sweeps of the store that failed",
+            sweep_failures_total.clone(),
+        );
+        let token_mint_failures_total = Family::default();
+        registry.register(
+            "jaas_tenant_token_mint_failures",
+            "Requests for a ServiceAccount's token that failed",
+            token_mint_failures_total.clone(),
+        );
+        let stage_seconds: Family<StageLabels, Histogram> =
+            Family::new_with_constructor(|| Histogram::new(TIME_BUCKETS));
+        registry.register(
+            "jaas_reconcile_stage_duration_seconds",
+            "Time that a step of a reconcile took",
+            stage_seconds.clone(),
+        );
+        let artifacts_checked_total = Family::default();
+        registry.register(
+            "jaas_storage_artifacts_checked",
+            "Published files that were found missing or damaged, or were brought back",
+            artifacts_checked_total.clone(),
+        );
+        Self(Arc::new(Inner {
+            registry,
+            reconcile_total,
+            reconcile_series: Mutex::default(),
+            rendered_bytes,
+            force_drop_total,
+            eval_in_flight,
+            eval_max_concurrent,
+            sweep_failures_total,
+            token_mint_failures_total,
+            stage_seconds,
+            artifacts_checked_total,
+        }))
+    }
+
+    /// The text that a scrape gets (OpenMetrics 1.0).
+    ///
+    /// # Errors
+    /// Only if a label could not be written, which none of ours does.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+
+    /// A snippet was judged.
+    pub fn judged(&self, key: &Key, ready: bool, reason: Reason) {
+        let labels = ReconcileLabels {
+            namespace: key.namespace().to_owned(),
+            name: key.name().to_owned(),
+            status: if ready { "True" } else { "False" },
+            reason: reason.as_str(),
+        };
+        self.0.reconcile_total.get_or_create(&labels).inc();
+        let mut series = self.0.reconcile_series.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = series.entry(key.clone()).or_default();
+        if !known.contains(&labels) {
+            known.push(labels);
+        }
+    }
+
+    /// A snippet rendered to this many bytes.
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    pub fn rendered(&self, key: &Key, bytes: usize) {
+        self.0.rendered_bytes.get_or_create(&snippet_labels(key)).observe(bytes as f64);
+    }
+
+    /// A snippet is gone; its series go with it, but for the count of forced drops.
+    pub fn forget(&self, key: &Key) {
+        let series = self.0.reconcile_series.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        for labels in series.unwrap_or_default() {
+            self.0.reconcile_total.remove(&labels);
+        }
+        self.0.rendered_bytes.remove(&snippet_labels(key));
+    }
+
+    /// A finalizer was dropped although the store refused.
+    pub fn force_dropped(&self, key: &Key, reason: &'static str) {
+        let labels = DropLabels { namespace: key.namespace().to_owned(), name: key.name().to_owned(), reason };
+        self.0.force_drop_total.get_or_create(&labels).inc();
+    }
+
+    /// Evaluations may run this many at once.
+    pub fn evaluation_limit(&self, limit: usize) {
+        self.0.eval_max_concurrent.set(i64::try_from(limit).unwrap_or(i64::MAX));
+    }
+
+    /// An evaluation runs for as long as the returned value lives.
+    pub fn evaluation_started(&self) -> Running {
+        self.0.eval_in_flight.inc();
+        Running(self.0.eval_in_flight.clone())
+    }
+
+    /// A sweep of the store failed.
+    pub fn sweep_failed(&self) {
+        self.0.sweep_failures_total.inc();
+    }
+
+    /// A request for a token failed.
+    pub fn token_mint_failed(&self, account: &Account) {
+        let labels = AccountLabels { namespace: account.namespace.clone(), account: AccountName(account.name.clone()) };
+        self.0.token_mint_failures_total.get_or_create(&labels).inc();
+    }
+
+    /// A step of a reconcile took this long.
+    pub fn stage(&self, stage: Stage, took: std::time::Duration) {
+        self.0.stage_seconds.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
+    }
+
+    /// A published file was looked for.
+    pub fn artifact(&self, result: Healed) {
+        self.0.artifacts_checked_total.get_or_create(&ResultLabels { result }).inc();
+    }
+}
+
+/// An evaluation that runs.
+pub struct Running(Gauge);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn snippet_labels(key: &Key) -> SnippetLabels {
+    SnippetLabels { namespace: key.namespace().to_owned(), name: key.name().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_scrape_carries_the_names_and_labels_of_the_contract() {
+        let metrics = Metrics::new();
+        let key = Key::new("a", "b").unwrap();
+        metrics.judged(&key, false, Reason::InvalidSpec);
+        metrics.rendered(&key, 300);
+        metrics.force_dropped(&key, "withdraw_timed_out");
+        metrics.token_mint_failed(&Account { namespace: "a".to_owned(), name: "t".to_owned() });
+        metrics.sweep_failed();
+        let running = metrics.evaluation_started();
+        metrics.evaluation_limit(4);
+        let text = metrics.encode().unwrap();
+        for line in [
+            "jaas_snippet_reconcile_total{namespace=\"a\",name=\"b\",status=\"False\",reason=\"InvalidSpec\"} 1",
+            "jaas_snippet_rendered_bytes_bucket{le=\"1024.0\",namespace=\"a\",name=\"b\"} 1",
+            "jaas_snippet_force_drop_total{namespace=\"a\",name=\"b\",reason=\"withdraw_timed_out\"} 1",
+            "jaas_tenant_token_mint_failures_total{namespace=\"a\",serviceAccount=\"t\"} 1",
+            "jaas_storage_sweep_failures_total 1",
+            "jaas_eval_in_flight 1",
+            "jaas_eval_max_concurrent 4",
+            "jaas_eval_outstanding_timed_out 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        drop(running);
+        metrics.forget(&key);
+        let text = metrics.encode().unwrap();
+        assert!(!text.contains("jaas_snippet_reconcile_total{"));
+        assert!(text.contains("jaas_snippet_force_drop_total{"));
+        assert!(text.contains("jaas_eval_in_flight 0"));
+    }
+}

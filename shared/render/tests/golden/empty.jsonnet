@@ -1,0 +1,1 @@
+{ object: {}, array: [], "null": null, "true": true, "false": false, string: "", nested: [[], {}, [[]], [{}]] }

@@ -1,0 +1,1 @@
+{ [std.char(n)]: n for n in std.range(0, 170) }

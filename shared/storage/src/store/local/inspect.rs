@@ -1,0 +1,137 @@
+//! Judges what is on disk before anybody is told of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use super::directory::{Root, open_file};
+use crate::artifact::{Digest, Revision, TOTAL_LIMIT, is_content_of, unpack};
+use crate::store::key::file_name;
+use crate::store::read::{Body, IN_MEMORY_LIMIT, Identity};
+use crate::store::{Key, Presence, Readable, StoreError};
+
+/// How many verdicts are remembered. A forgotten one costs another reading of the file.
+const REMEMBERED: u64 = 100_000;
+/// No artifact of ours is larger: the content's limit, and as much again for headers and data that does not compress.
+const FILE_LIMIT: u64 = 2 * TOTAL_LIMIT;
+
+/// What was found out about files, for as long as they do not change.
+#[derive(Debug)]
+pub(super) struct Verdicts(Cache<(Identity, Revision), Arc<Verdict>>);
+
+/// What one reading of a file told.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    /// Digest of the bytes.
+    pub(super) digest: Digest,
+    /// Why the content is not what its name says, if so.
+    pub(super) damage: Option<String>,
+}
+
+impl Verdicts {
+    /// Nothing known yet.
+    pub(super) fn new() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+
+    /// Judges an open file, reading it only if it was not judged in this state before.
+    pub(super) fn judge(
+        &self,
+        file: &mut File,
+        revision: &Revision,
+    ) -> io::Result<(Arc<Verdict>, Identity, Option<Bytes>)> {
+        let identity = Identity::of(file)?;
+        if let Some(known) = self.0.get(&(identity, revision.clone())) {
+            return Ok((known, identity, None));
+        }
+        let bytes = read_whole(file, identity)?;
+        let verdict = Arc::new(verdict_on(&bytes, revision));
+        if Identity::of(file)? == identity {
+            self.0.insert((identity, revision.clone()), Arc::clone(&verdict));
+        }
+        Ok((verdict, identity, Some(bytes)))
+    }
+
+    /// Records what is known without a reading, because these very bytes were just written.
+    pub(super) fn record(&self, file: &File, revision: &Revision, digest: Digest) -> io::Result<()> {
+        let verdict = Arc::new(Verdict { digest, damage: None });
+        self.0.insert((Identity::of(file)?, revision.clone()), verdict);
+        Ok(())
+    }
+}
+
+fn read_whole(file: &mut File, identity: Identity) -> io::Result<Bytes> {
+    if identity.size() > FILE_LIMIT {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {FILE_LIMIT} bytes")));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(identity.size()).map_err(io::Error::other)?);
+    file.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+fn verdict_on(bytes: &Bytes, revision: &Revision) -> Verdict {
+    let mut hasher = Sha256::new();
+    hasher.update(bytes);
+    let damage = match unpack(bytes) {
+        Ok(entries) if is_content_of(&entries, revision) => None,
+        Ok(_) => Some("its content does not hash to its name".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    Verdict { digest: Digest::from_hasher(hasher), damage }
+}
+
+/// Looks at one revision.
+pub(super) fn presence(
+    root: &Root,
+    verdicts: &Verdicts,
+    key: &Key,
+    revision: &Revision,
+) -> Result<Presence, StoreError> {
+    let failed = |error| StoreError::new("checking", root.shown(&key.path(revision)), error);
+    let Some(folder) = root.folder(key).map_err(failed)? else { return Ok(Presence::Missing) };
+    let Some(mut file) = open_file(&folder, &file_name(revision)).map_err(failed)? else {
+        return Ok(Presence::Missing);
+    };
+    let (verdict, identity, _) = verdicts.judge(&mut file, revision).map_err(failed)?;
+    Ok(match &verdict.damage {
+        Some(cause) => Presence::Damaged { cause: cause.clone() },
+        None => Presence::Intact { digest: verdict.digest.clone(), size: identity.size() },
+    })
+}
+
+/// Opens one revision for serving.
+pub(super) fn open(
+    root: &Root,
+    verdicts: &Verdicts,
+    key: &Key,
+    revision: &Revision,
+    expected: Option<&Digest>,
+) -> Result<Option<Readable>, StoreError> {
+    let failed = |error| StoreError::new("reading", root.shown(&key.path(revision)), error);
+    let Some(folder) = root.folder(key).map_err(failed)? else { return Ok(None) };
+    let Some(mut file) = open_file(&folder, &file_name(revision)).map_err(failed)? else { return Ok(None) };
+    let (verdict, identity, read) = verdicts.judge(&mut file, revision).map_err(failed)?;
+    let right = match expected {
+        Some(digest) => verdict.digest == *digest,
+        None => verdict.damage.is_none(),
+    };
+    if !right {
+        return Ok(None);
+    }
+    let body = match read {
+        Some(bytes) => Body::Memory(bytes),
+        None if identity.size() <= IN_MEMORY_LIMIT => {
+            let bytes = read_whole(&mut file, identity).map_err(failed)?;
+            if Identity::of(&file).map_err(failed)? != identity {
+                return Ok(None);
+            }
+            Body::Memory(bytes)
+        }
+        None => Body::File(file, identity),
+    };
+    Ok(Some(Readable { digest: verdict.digest.clone(), size: identity.size(), body }))
+}

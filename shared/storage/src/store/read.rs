@@ -1,0 +1,117 @@
+//! Bytes on their way to a consumer.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::Stream;
+use tokio::sync::mpsc;
+
+use crate::artifact::Digest;
+
+/// Artifacts up to this size are read and verified as a whole before their first byte is sent.
+pub const IN_MEMORY_LIMIT: u64 = 4 << 20;
+/// How much of a larger one is in memory at a time.
+const CHUNK: u64 = 256 << 10;
+
+/// What distinguishes one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Identity {
+    /// Identity of an open file.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        Ok(Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+
+    /// Size in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// A verified artifact, opened for serving.
+#[derive(Debug)]
+pub struct Readable {
+    /// Digest of the bytes.
+    pub digest: Digest,
+    /// Number of bytes.
+    pub size: u64,
+    pub(crate) body: Body,
+}
+
+/// Where the bytes come from.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Verified in memory.
+    Memory(Bytes),
+    /// Verified by an earlier pass over this very file, in this state.
+    File(File, Identity),
+}
+
+impl Readable {
+    /// The bytes in order. Each piece of a large artifact is sent only if the file is seen not to have changed since it was
+    /// verified; otherwise the stream ends with an error, which cuts the connection short of its announced length.
+    pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
+        let (sender, mut receiver) = mpsc::channel(1);
+        match self.body {
+            Body::Memory(bytes) => {
+                // The channel is empty and has room for one, so this cannot fail.
+                let _ = sender.try_send(Ok(bytes));
+            }
+            Body::File(file, identity) => {
+                tokio::spawn(send_file(file, identity, sender));
+            }
+        }
+        futures::stream::poll_fn(move |context| receiver.poll_recv(context))
+    }
+
+    /// The bytes as a whole, where they were verified in memory.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::Memory(bytes) => Some(bytes),
+            Body::File(..) => None,
+        }
+    }
+}
+
+/// Off the reactor, since a read from a disk may block.
+async fn send_file(file: File, identity: Identity, sender: mpsc::Sender<io::Result<Bytes>>) {
+    let file = Arc::new(file);
+    let mut offset = 0;
+    while offset < identity.size() {
+        let source = Arc::clone(&file);
+        let chunk = tokio::task::spawn_blocking(move || read_chunk(&source, identity, offset)).await;
+        let chunk = chunk.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
+        let failed = chunk.is_err();
+        offset += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        if sender.send(chunk).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn read_chunk(file: &File, identity: Identity, offset: u64) -> io::Result<Bytes> {
+    let length = CHUNK.min(identity.size() - offset);
+    let mut chunk = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut chunk, offset)?;
+    if Identity::of(file)? != identity {
+        return Err(io::Error::other("the file changed while it was sent"));
+    }
+    Ok(chunk.into())
+}

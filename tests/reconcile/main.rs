@@ -1,0 +1,13 @@
+//! The operator against a real API server, one file a behaviour.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod crash;
+mod field;
+mod hostile;
+mod lifecycle;
+mod namespaces;
+mod publish;
+mod quiet;
+mod refusals;
+mod repair;
+mod serving;

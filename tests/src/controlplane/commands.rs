@@ -1,0 +1,126 @@
+//! The command lines of the control plane's programs. Pure.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Options;
+use super::certificates::Files;
+use crate::programs::Programs;
+use crate::supervisor::{AtEnd, Program};
+
+/// Where the programs listen, all on loopback.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ports {
+    pub(super) etcd: u16,
+    pub(super) etcd_peer: u16,
+    pub(super) api_server: u16,
+    pub(super) controller_manager: u16,
+}
+
+/// All that the command lines are made of.
+pub(super) struct Layout<'a> {
+    pub(super) work: &'a Path,
+    pub(super) programs: &'a Programs,
+    pub(super) files: &'a Files,
+    pub(super) ports: Ports,
+    pub(super) options: &'a Options,
+}
+
+impl Layout<'_> {
+    pub(super) fn etcd(&self) -> Program {
+        let client = format!("http://127.0.0.1:{}", self.ports.etcd);
+        let peer = format!("http://127.0.0.1:{}", self.ports.etcd_peer);
+        let mut args = vec![
+            format!("--data-dir={}", self.work.join("etcd").display()),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-cluster=default={peer}"),
+        ];
+        if !self.options.fsync {
+            args.push("--unsafe-no-fsync".to_owned());
+        }
+        program(self.work, "etcd", &self.programs.etcd, args)
+    }
+
+    pub(super) fn api_server(&self) -> Program {
+        let files = self.files;
+        let mut args = vec![
+            format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={}", self.ports.api_server),
+            "--advertise-address=127.0.0.1".to_owned(),
+            format!("--tls-cert-file={}", files.certificate.display()),
+            format!("--tls-private-key-file={}", files.key.display()),
+            format!("--client-ca-file={}", files.authority.display()),
+            format!("--cert-dir={}", self.work.join("certs").display()),
+            "--authorization-mode=RBAC".to_owned(),
+            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            "--endpoint-reconciler-type=none".to_owned(),
+            "--allow-privileged=true".to_owned(),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-key-file={}", files.token_public_key.display()),
+            format!("--service-account-signing-key-file={}", files.token_key.display()),
+        ];
+        args.extend(self.options.api_server_args.iter().cloned());
+        program(self.work, "kube-apiserver", &self.programs.kube_apiserver, args)
+    }
+
+    /// Five controllers: without them namespaces never end, owner references are not collected, and neither service
+    /// accounts nor aggregated roles appear.
+    pub(super) fn controller_manager(&self, kubeconfig: &Path) -> Program {
+        let kubeconfig = kubeconfig.display();
+        let controllers = [
+            "namespace-controller",
+            "garbage-collector-controller",
+            "serviceaccount-controller",
+            "root-ca-certificate-publisher-controller",
+            "clusterrole-aggregation-controller",
+        ];
+        let args = vec![
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--authentication-kubeconfig={kubeconfig}"),
+            format!("--authorization-kubeconfig={kubeconfig}"),
+            // Otherwise it complains every minute that there is no request-header authority.
+            "--authentication-skip-lookup=true".to_owned(),
+            format!("--service-account-private-key-file={}", self.files.token_key.display()),
+            format!("--root-ca-file={}", self.files.authority.display()),
+            format!("--secure-port={}", self.ports.controller_manager),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--cert-dir={}", self.work.join("kcm").display()),
+            "--leader-elect=false".to_owned(),
+            "--use-service-account-credentials=false".to_owned(),
+            format!("--controllers={}", controllers.join(",")),
+        ];
+        program(self.work, "kube-controller-manager", &self.programs.kube_controller_manager, args)
+    }
+}
+
+/// A program whose data is thrown away, with a log named after it.
+pub(crate) fn program(work: &Path, name: &str, executable: &Path, args: Vec<String>) -> Program {
+    Program {
+        name: name.to_owned(),
+        executable: executable.to_owned(),
+        args,
+        env: environment(work),
+        directory: work.to_owned(),
+        log: log(work, name),
+        at_end: AtEnd::Kill,
+    }
+}
+
+/// The log of a program.
+pub(super) fn log(work: &Path, name: &str) -> PathBuf {
+    work.join(format!("{name}.log"))
+}
+
+/// The least that programs expect, and nothing that the user may have set.
+fn environment(work: &Path) -> BTreeMap<String, String> {
+    let work = work.display().to_string();
+    BTreeMap::from([
+        ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+        ("HOME".to_owned(), work.clone()),
+        ("TMPDIR".to_owned(), work),
+    ])
+}

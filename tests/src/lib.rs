@@ -1,0 +1,18 @@
+//! Harness of the tests and the demo: a real control plane, the real operator, a real consumer.
+//!
+//! Whatever is started here ends with the test, and listens on loopback only.
+
+pub mod controlplane;
+pub mod environment;
+pub mod flux;
+pub mod http;
+pub mod manifests;
+pub mod namespace;
+pub mod operator;
+pub mod ports;
+pub mod programs;
+pub mod rbac;
+mod readiness;
+pub mod runner;
+pub mod supervisor;
+pub mod wait;

@@ -19,6 +19,8 @@ Examples
   kubectl jaas reconcile web -n team-a
   # render everything again
   kubectl jaas reconcile --all
+  # what a reason means and what to type
+  kubectl jaas explain ArtifactLost
   # client and operator
   kubectl jaas version
 
@@ -58,6 +60,13 @@ pub(crate) enum Command {
     /// Same as `reconcile --all`.
     #[command(hide = true)]
     ReconcileAll(ReconcileArgs),
+    /// Say what a reason means and what to type; asks no cluster.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain {
+        /// The reason, as it stands in the Ready condition.
+        #[arg(value_name = "REASON")]
+        reason: String,
+    },
     /// Show the versions of this program and of the operator.
     #[command(after_help = VERSION_EXAMPLES)]
     Version(VersionArgs),
@@ -65,6 +74,11 @@ pub(crate) enum Command {
     #[command(hide = true, help_template = "{about}{after-help}\n", after_help = exit::table())]
     ExitCodes,
 }
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples
+  # what to do about a lost artifact
+  kubectl jaas explain ArtifactLost";
 
 const VERSION_EXAMPLES: &str = "\
 Examples

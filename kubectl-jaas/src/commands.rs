@@ -1,5 +1,6 @@
 //! Command line in, exit code out: one match, and the frame that every command runs in.
 
+mod explain;
 mod reconcile;
 mod version;
 
@@ -26,6 +27,9 @@ enum Error {
     /// The cluster could not be reached or did not do as asked.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// There is nothing to explain.
+    #[error(transparent)]
+    Unknown(#[from] explain::UnknownReason),
     /// The format does not fit the command.
     #[error("`version` has no objects that `-o name` could list")]
     NoNames,
@@ -37,7 +41,7 @@ enum Error {
 impl Error {
     fn exit(&self) -> Exit {
         match self {
-            Self::Arguments(_) | Self::NoNames => Exit::Usage,
+            Self::Arguments(_) | Self::Unknown(_) | Self::NoNames => Exit::Usage,
             Self::Selection(_) => Exit::NotFound,
             Self::Session(error) => error.exit(),
             Self::Stopped(signal) => signal.exit(),
@@ -48,6 +52,7 @@ impl Error {
         match self {
             Self::Arguments(error) => Some(error.hint()),
             Self::Selection(error) => Some(error.hint()),
+            Self::Unknown(error) => Some(error.hint()),
             Self::Session(error) => Some(error.hint()),
             Self::NoNames => Some("choose -o json or -o yaml".to_owned()),
             Self::Stopped(_) => Some(format!("to go on: {}", again())),
@@ -88,6 +93,10 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
     };
     let (mut report, result) = match &cli.command {
         Command::ExitCodes => return Ok(console.text(&exit::table())?),
+        Command::Explain { reason } => match explain::explain(reason) {
+            Ok(page) => return Ok(console.text(page)?),
+            Err(unknown) => (Report::begin(Kind::ExplainReport, &run), Err(unknown.into())),
+        },
         Command::Version(args) => {
             let mut report = Report::begin(Kind::VersionReport, &run);
             let result = version::run(args, &invocation, &mut report).await;

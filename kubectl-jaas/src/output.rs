@@ -116,6 +116,7 @@ fn write_report(
         (Format::Name, _) => reconcile::names(report),
         (Format::Table, Kind::ReconcileReport) => reconcile::overview(report, width, paint),
         (Format::Wide, Kind::ReconcileReport) => reconcile::each(report, width, paint),
+        (Format::Table | Format::Wide, Kind::ExplainReport) => String::new(),
         (Format::Table | Format::Wide, Kind::VersionReport) => version::versions(report, width, paint),
     };
     out.write_all(text.as_bytes())?;

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     ReconcileReport,
     /// A run of `version`.
     VersionReport,
+    /// Of `explain`, where there is nothing to explain.
+    ExplainReport,
 }
 
 /// The document of a run.

@@ -63,6 +63,7 @@ pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -
             Err(deferred) => Err(defer(world, &seen, deferred, &mut stopwatch).await),
         };
     }
+    let busy = world.memory.busy(&seen.key);
     let judged = match judge(world, &seen, &mut stopwatch).await {
         Ok(judgement) => judgement,
         Err(deferred) => return Err(defer(world, &seen, deferred, &mut stopwatch).await),
@@ -77,6 +78,9 @@ pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -
     let status_written = write_report(world, &seen, &judged, &mut stopwatch).await?;
     collect_retired(world, &seen).await;
     log(&seen, judged.word(status_written), None, &stopwatch);
+    if busy.was_changed_by_others() {
+        return Ok(Next::After(Duration::ZERO));
+    }
     Ok(next_look(world, &seen, &judged))
 }
 

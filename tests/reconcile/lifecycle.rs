@@ -92,6 +92,36 @@ async fn a_deletion_waits_for_no_tenant_and_touches_no_foreign_finalizer() {
     gone(&field.artifacts, "web", PATIENCE).await.unwrap();
 }
 
+/// Makes a file one that not even root can delete, or an ordinary one again.
+fn immutable(file: &std::path::Path, yes: bool) {
+    let file = std::fs::File::open(file).unwrap();
+    let flags = if yes { rustix::fs::IFlags::IMMUTABLE } else { rustix::fs::IFlags::empty() };
+    rustix::fs::ioctl_setflags(&file, flags).unwrap_or_else(|error| panic!("these tests need root on Linux: {error}"));
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_a_deletion_is_told_and_holds_it_for_a_limited_time() {
+    let field = Field::with("refused-deletion", &["--max-withdraw-wait=6s"]).await;
+    field.create_file("web", "1").await;
+    field.synced("web").await;
+    let file = field.file("web").await;
+    immutable(&file, true);
+    field.delete("web").await;
+    let refused = field.judged("web", "StorageUnavailable").await;
+    assert!(message(&refused).starts_with("withdraw artifact: deleting `"), "{}", message(&refused));
+    gone(&field.snippets, "web", PATIENCE).await.unwrap();
+    immutable(&file, false);
+    let log = field.operator.log();
+    assert!(log.contains("Force-dropping finalizer after MaxWithdrawWait"));
+    let tries = log.lines().filter(|line| line.contains("withdraw artifact")).count();
+    assert!((3..20).contains(&tries), "{tries} tries in six seconds");
+    let metrics = field.operator.metrics().await.unwrap();
+    assert!(metrics.contains(&format!(
+        "jaas_snippet_force_drop_total{{namespace=\"{}\",name=\"web\",reason=\"withdraw_timed_out\"}} 1",
+        field.namespace.name
+    )));
+}
+
 #[tokio::test]
 async fn a_namespace_with_snippets_can_be_deleted() {
     let field = Field::new("teardown").await;

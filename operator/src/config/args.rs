@@ -1,11 +1,10 @@
 //! The command line, flag by flag, with the names and defaults that users of the Go implementation know.
+//!
+//! Values are taken as text: whoever reads them names every mistake at once, not just the first.
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use kube::core::Duration;
-
-use super::value::{bytes, duration, whole_number};
 
 /// Renders Jsonnet and publishes the result as Flux ExternalArtifacts.
 #[derive(Parser, Debug)]
@@ -71,36 +70,36 @@ pub struct Run {
     #[arg(long, help_heading = "Operator", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
     pub no_cross_namespace_refs: bool,
     /// Largest content that is published, in bytes; 0 leaves only the consumers' limits in force.
-    #[arg(long, help_heading = "Operator", default_value = "0", value_parser = whole_number, value_name = "BYTES")]
-    pub max_artifact_bytes: u64,
+    #[arg(long, help_heading = "Operator", default_value = "0", value_name = "BYTES")]
+    pub max_artifact_bytes: String,
     /// How long a revision stays fetchable after it left the history; 0 removes it at once.
-    #[arg(long, help_heading = "Operator", default_value = "5m", value_parser = duration, value_name = "DURATION")]
-    pub artifact_gc_grace: Duration,
+    #[arg(long, help_heading = "Operator", default_value = "5m", value_name = "DURATION")]
+    pub artifact_gc_grace: String,
     /// How long a store that refuses may hold a deleted snippet; 0 means 1h.
-    #[arg(long, help_heading = "Operator", default_value = "1h", value_parser = duration, value_name = "DURATION")]
-    pub max_withdraw_wait: Duration,
+    #[arg(long, help_heading = "Operator", default_value = "1h", value_name = "DURATION")]
+    pub max_withdraw_wait: String,
     /// Reconciles that run at once.
-    #[arg(long, help_heading = "Operator", default_value = "16", value_parser = whole_number, value_name = "N")]
-    pub max_concurrent_reconciles: u64,
+    #[arg(long, help_heading = "Operator", default_value = "16", value_name = "N")]
+    pub max_concurrent_reconciles: String,
     /// Where the pages of reasons live.
     #[arg(long, help_heading = "Operator", default_value = jaas_api::reason::RUNBOOK_BASE_URL, value_name = "URL")]
     pub runbook_base_url: String,
 
-    /// External variable KEY=VALUE of every snippet; may be given more than once. Overrides JAAS_EXT_VAR_<KEY>.
+    /// External variable KEY=VALUE of every snippet; may be given more than once. Overrides the environment variable JAAS_EXT_VAR_KEY.
     #[arg(long = "ext-var", help_heading = "Evaluation", value_name = "KEY=VALUE")]
     pub ext_var: Vec<String>,
     /// Ends an evaluation after this time; 0 means never.
-    #[arg(long, help_heading = "Evaluation", default_value = "5s", value_parser = duration, value_name = "DURATION")]
-    pub evaluation_timeout: Duration,
+    #[arg(long, help_heading = "Evaluation", default_value = "5s", value_name = "DURATION")]
+    pub evaluation_timeout: String,
     /// Depth of the evaluation's stack; 0 means the engine's own.
-    #[arg(long, help_heading = "Evaluation", default_value = "500", value_parser = whole_number, value_name = "N")]
-    pub max_stack: u64,
+    #[arg(long, help_heading = "Evaluation", default_value = "500", value_name = "N")]
+    pub max_stack: String,
     /// Evaluations that run at once; 0 means two for each processor, at least four.
-    #[arg(long, help_heading = "Evaluation", default_value = "0", value_parser = whole_number, value_name = "N")]
-    pub max_concurrent_evals: u64,
+    #[arg(long, help_heading = "Evaluation", default_value = "0", value_name = "N")]
+    pub max_concurrent_evals: String,
     /// Address space of one evaluation, at least 96Mi.
-    #[arg(long, help_heading = "Evaluation", default_value = "256Mi", value_parser = bytes, value_name = "BYTES")]
-    pub evaluation_memory: u64,
+    #[arg(long, help_heading = "Evaluation", default_value = "256Mi", value_name = "BYTES")]
+    pub evaluation_memory: String,
 
     /// Kind of store.
     #[arg(long, help_heading = "Storage", default_value = "local", value_name = "KIND")]
@@ -118,17 +117,17 @@ pub struct Run {
     #[arg(long, help_heading = "Storage", default_value = "8082", value_name = "PORT")]
     pub storage_port: String,
     /// Limit for reading a request.
-    #[arg(long, help_heading = "Storage", default_value = "30s", value_parser = duration, value_name = "DURATION")]
-    pub storage_read_timeout: Duration,
+    #[arg(long, help_heading = "Storage", default_value = "30s", value_name = "DURATION")]
+    pub storage_read_timeout: String,
     /// Limit for writing a response.
-    #[arg(long, help_heading = "Storage", default_value = "5m", value_parser = duration, value_name = "DURATION")]
-    pub storage_write_timeout: Duration,
+    #[arg(long, help_heading = "Storage", default_value = "5m", value_name = "DURATION")]
+    pub storage_write_timeout: String,
     /// How often left-over temporary files are swept; 0 means never.
-    #[arg(long, help_heading = "Storage", default_value = "10m", value_parser = duration, value_name = "DURATION")]
-    pub storage_sweep_interval: Duration,
+    #[arg(long, help_heading = "Storage", default_value = "10m", value_name = "DURATION")]
+    pub storage_sweep_interval: String,
     /// Age at which a temporary file counts as left over, where its writer cannot be asked.
-    #[arg(long, help_heading = "Storage", default_value = "30m", value_parser = duration, value_name = "DURATION")]
-    pub storage_sweep_max_tmp_age: Duration,
+    #[arg(long, help_heading = "Storage", default_value = "30m", value_name = "DURATION")]
+    pub storage_sweep_max_tmp_age: String,
 
     /// Lets one of several replicas write. Not there yet: only `false` is accepted.
     #[arg(long, help_heading = "Leader election", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
@@ -141,17 +140,17 @@ pub struct Run {
     #[arg(long, help_heading = "Management", default_value = "8081", value_name = "PORT")]
     pub management_port: String,
     /// Limit for reading a request.
-    #[arg(long, help_heading = "Management", default_value = "10s", value_parser = duration, value_name = "DURATION")]
-    pub management_read_timeout: Duration,
+    #[arg(long, help_heading = "Management", default_value = "10s", value_name = "DURATION")]
+    pub management_read_timeout: String,
     /// Limit for writing a response.
-    #[arg(long, help_heading = "Management", default_value = "10s", value_parser = duration, value_name = "DURATION")]
-    pub management_write_timeout: Duration,
+    #[arg(long, help_heading = "Management", default_value = "10s", value_name = "DURATION")]
+    pub management_write_timeout: String,
     /// Host and port of the metrics server; 0 switches it off.
     #[arg(long, help_heading = "Management", default_value = ":8083", value_name = "HOST:PORT")]
     pub metrics_bind_address: String,
     /// How long readiness is off before connections are closed; 0 means not at all.
-    #[arg(long, help_heading = "Management", default_value = "5s", value_parser = duration, value_name = "DURATION")]
-    pub shutdown_delay: Duration,
+    #[arg(long, help_heading = "Management", default_value = "5s", value_name = "DURATION")]
+    pub shutdown_delay: String,
     /// Least severe level that is logged: debug, info, warn or error.
     #[arg(long, help_heading = "Management", default_value = "info", value_name = "LEVEL")]
     pub log_level: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use super::value::{self, duration, whole_number};
 use super::{Cluster, Config, Evaluation, Listener, Log, Run, Snippets, Storage};
 
 /// Prefix of environment variables that define external variables.
@@ -25,6 +26,14 @@ struct Mistakes(Vec<String>);
 impl Mistakes {
     fn add(&mut self, flag: &str, what: impl std::fmt::Display) {
         self.0.push(format!("Invalid --{flag}: {what}"));
+    }
+
+    /// Reads the value of a flag; a mistake in it reads as the default of its type.
+    fn read<T: Default>(&mut self, flag: &str, text: &str, read: fn(&str) -> Result<T, String>) -> T {
+        read(text).unwrap_or_else(|what| {
+            self.add(flag, format_args!("{what}, got {text:?}"));
+            T::default()
+        })
     }
 
     /// Adds the sentence unless the condition holds.
@@ -56,11 +65,11 @@ impl Config {
             management: Listener {
                 host: run.management_listen_address.clone(),
                 port: port("management-port", &run.management_port, &mut mistakes),
-                read_timeout: run.management_read_timeout.into(),
-                write_timeout: run.management_write_timeout.into(),
+                read_timeout: mistakes.read("management-read-timeout", &run.management_read_timeout, duration),
+                write_timeout: mistakes.read("management-write-timeout", &run.management_write_timeout, duration),
             },
             metrics: metrics(&run.metrics_bind_address, &mut mistakes),
-            shutdown_delay: run.shutdown_delay.into(),
+            shutdown_delay: mistakes.read("shutdown-delay", &run.shutdown_delay, duration),
             log: log(&run, &mut mistakes),
         };
         mistakes.unless(
@@ -91,43 +100,47 @@ fn snippets(run: &Run, environment: impl IntoIterator<Item = (String, String)>, 
             _ => mistakes.add("ext-var", "must be KEY=VALUE with a non-empty key"),
         }
     }
-    let wait = Duration::from(run.max_withdraw_wait);
+    let wait = mistakes.read("max-withdraw-wait", &run.max_withdraw_wait, duration);
+    let artifact_bytes = mistakes.read("max-artifact-bytes", &run.max_artifact_bytes, whole_number);
+    let reconciles = mistakes.read("max-concurrent-reconciles", &run.max_concurrent_reconciles, |text| {
+        match value::whole_number(text)? {
+            0 => Err("must be at least 1".to_owned()),
+            some => Ok(some),
+        }
+    });
     mistakes.unless(
         run.runbook_base_url.starts_with("https://") || run.runbook_base_url.starts_with("http://"),
         "runbook-base-url",
         "must be an http or https address",
     );
-    mistakes.unless(run.max_concurrent_reconciles > 0, "max-concurrent-reconciles", "must be at least 1");
     Snippets {
         default_service_account: run.default_service_account.clone(),
         no_cross_namespace_refs: run.no_cross_namespace_refs,
         external_variables,
-        max_artifact_bytes: (run.max_artifact_bytes > 0).then_some(run.max_artifact_bytes),
-        artifact_gc_grace: run.artifact_gc_grace.into(),
+        max_artifact_bytes: (artifact_bytes > 0).then_some(artifact_bytes),
+        artifact_gc_grace: mistakes.read("artifact-gc-grace", &run.artifact_gc_grace, duration),
         max_withdraw_wait: if wait.is_zero() { DEFAULT_WITHDRAW_WAIT } else { wait },
         runbook_base_url: format!("{}/", run.runbook_base_url.trim_end_matches('/')),
-        max_concurrent_reconciles: usize::try_from(run.max_concurrent_reconciles).unwrap_or(usize::MAX),
+        max_concurrent_reconciles: usize::try_from(reconciles).unwrap_or(usize::MAX),
     }
 }
 
 fn evaluation(run: &Run, mistakes: &mut Mistakes) -> Evaluation {
-    mistakes.unless(
-        run.evaluation_memory >= LEAST_MEMORY,
-        "evaluation-memory",
-        "must be at least 96Mi: 64Mi are the evaluation's stack",
-    );
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let max_concurrent = mistakes.read("max-concurrent-evals", &run.max_concurrent_evals, whole_number);
     Evaluation {
-        timeout: run.evaluation_timeout.into(),
-        max_stack: u32::try_from(run.max_stack).unwrap_or_else(|_| {
-            mistakes.add("max-stack", "must be at most 4294967295");
-            0
+        timeout: mistakes.read("evaluation-timeout", &run.evaluation_timeout, duration),
+        max_stack: mistakes.read("max-stack", &run.max_stack, |text| {
+            u32::try_from(value::whole_number(text)?).map_err(|_| "must be at most 4294967295".to_owned())
         }),
-        max_concurrent: match usize::try_from(run.max_concurrent_evals).unwrap_or(usize::MAX) {
+        max_concurrent: match usize::try_from(max_concurrent).unwrap_or(usize::MAX) {
             0 => (2 * processors).max(4),
             number => number,
         },
-        memory_bytes: run.evaluation_memory,
+        memory_bytes: mistakes.read("evaluation-memory", &run.evaluation_memory, |text| match value::bytes(text)? {
+            enough if enough >= LEAST_MEMORY => Ok(enough),
+            _ => Err("must be at least 96Mi: 64Mi are the evaluation's stack".to_owned()),
+        }),
     }
 }
 
@@ -155,11 +168,11 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
         listener: Listener {
             host: run.storage_listen_address.clone(),
             port: port("storage-port", &run.storage_port, mistakes),
-            read_timeout: run.storage_read_timeout.into(),
-            write_timeout: run.storage_write_timeout.into(),
+            read_timeout: mistakes.read("storage-read-timeout", &run.storage_read_timeout, duration),
+            write_timeout: mistakes.read("storage-write-timeout", &run.storage_write_timeout, duration),
         },
-        sweep_interval: run.storage_sweep_interval.into(),
-        sweep_max_tmp_age: run.storage_sweep_max_tmp_age.into(),
+        sweep_interval: mistakes.read("storage-sweep-interval", &run.storage_sweep_interval, duration),
+        sweep_max_tmp_age: mistakes.read("storage-sweep-max-tmp-age", &run.storage_sweep_max_tmp_age, duration),
     }
 }
 
@@ -251,6 +264,9 @@ mod tests {
                 "--evaluation-memory=64Mi",
                 "--runbook-base-url=ftp://x",
                 "--max-concurrent-reconciles=0",
+                "--evaluation-timeout=soon",
+                "--shutdown-delay=-1s",
+                "--max-stack=many",
             ],
             &[],
         )
@@ -260,14 +276,17 @@ mod tests {
             [
                 "nothing to run: this build has no HTTP renderer yet; start the operator with --enable-flux-integration",
                 "Invalid --ext-var: must be KEY=VALUE with a non-empty key",
+                "Invalid --max-concurrent-reconciles: must be at least 1, got \"0\"",
                 "Invalid --runbook-base-url: must be an http or https address",
-                "Invalid --max-concurrent-reconciles: must be at least 1",
-                "Invalid --evaluation-memory: must be at least 96Mi: 64Mi are the evaluation's stack",
+                "Invalid --evaluation-timeout: must be a duration like 10s, 5m or 1h30m, got \"soon\"",
+                "Invalid --max-stack: must be a whole number, got \"many\"",
+                "Invalid --evaluation-memory: must be at least 96Mi: 64Mi are the evaluation's stack, got \"64Mi\"",
                 "Invalid --storage-backend: must be one of local, s3, got \"nfs\"",
                 "Invalid --storage-base-url: required when --enable-flux-integration is set",
                 "Invalid --storage-port: must be an integer in 1..65535, got \"0\"",
                 "Invalid --management-port: must be an integer in 1..65535, got \"x\"",
                 "Invalid --metrics-bind-address: must be 0 or HOST:PORT with a port in 1..65535, got \"nowhere\"",
+                "Invalid --shutdown-delay: must not be negative, got \"-1s\"",
                 "Invalid --log-level: must be one of debug, info, warn, error, got \"loud\"",
                 "Invalid --log-format: must be one of json, text, got \"xml\"",
                 "Invalid --leader-election: leader election is not there yet, so two replicas would both write; run one replica with --leader-election=false",

@@ -35,6 +35,10 @@ struct Entry {
     artifact: Option<Arc<ExternalArtifact>>,
     /// Newest version of the artifact that we wrote ourselves.
     artifact_version: u64,
+    /// Whether a write of the artifact may be under way, whose version nobody can know yet.
+    busy: bool,
+    /// Newest version of the artifact that was reported meanwhile.
+    reported_while_busy: u64,
     confirmed: Option<(Option<String>, String)>,
     lost: Option<Revision>,
     failure: Option<(Refusal, u32)>,
@@ -75,10 +79,24 @@ impl Memory {
         });
     }
 
-    /// Whether a change of the artifact that the watch reports is one of our own writes.
+    /// Whether a change of the artifact that the watch reports is one of our own writes, or will be judged when the reconcile
+    /// that is under way ends.
     pub fn is_own_write(&self, key: &Key, artifact: &ExternalArtifact) -> bool {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(key).is_some_and(|entry| version(artifact) <= entry.artifact_version)
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = entries.get_mut(key) else { return false };
+        if entry.busy {
+            entry.reported_while_busy = entry.reported_while_busy.max(version(artifact));
+        }
+        entry.busy || version(artifact) <= entry.artifact_version
+    }
+
+    /// A reconcile starts that may write the artifact. The returned value tells when it is over.
+    pub fn busy(&self, key: &Key) -> Busy<'_> {
+        self.with(key, |entry| {
+            entry.busy = true;
+            entry.reported_while_busy = 0;
+        });
+        Busy { memory: self, key: key.clone() }
     }
 
     /// What we know of the artifact is out of date.
@@ -184,6 +202,28 @@ impl Memory {
     }
 }
 
+/// A reconcile that may write the artifact.
+pub struct Busy<'a> {
+    memory: &'a Memory,
+    key: Key,
+}
+
+impl Busy<'_> {
+    /// Whether somebody else changed the artifact meanwhile, so that the snippet has to be looked at again.
+    pub fn was_changed_by_others(&self) -> bool {
+        self.memory.with(&self.key, |entry| entry.reported_while_busy > entry.artifact_version)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut entries = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get_mut(&self.key) {
+            entry.busy = false;
+        }
+    }
+}
+
 /// The newer of two states of an object. What we remember is dropped once the cache has caught up with it.
 fn freshest<K: Resource>(remembered: &mut Option<Arc<K>>, cached: Option<&Arc<K>>) -> Option<Arc<K>> {
     match (remembered.as_ref(), cached) {
@@ -236,6 +276,26 @@ mod tests {
         );
         memory.wrote_snippet(&key(), snippet("1", 20));
         assert_eq!(freshest("2", 15).resource_version().as_deref(), Some("15"), "another object of the same name");
+    }
+
+    #[test]
+    fn a_change_of_the_artifact_during_a_reconcile_is_judged_at_its_end() {
+        let artifact = |version: u64| {
+            let mut artifact = ExternalArtifact::default();
+            artifact.metadata.resource_version = Some(version.to_string());
+            artifact
+        };
+        let memory = Memory::default();
+        assert!(!memory.is_own_write(&key(), &artifact(4)));
+        let busy = memory.busy(&key());
+        assert!(memory.is_own_write(&key(), &artifact(5)));
+        memory.wrote_artifact(&key(), artifact(5));
+        assert!(!busy.was_changed_by_others());
+        assert!(memory.is_own_write(&key(), &artifact(6)));
+        assert!(busy.was_changed_by_others());
+        drop(busy);
+        assert!(memory.is_own_write(&key(), &artifact(5)));
+        assert!(!memory.is_own_write(&key(), &artifact(6)));
     }
 
     #[test]

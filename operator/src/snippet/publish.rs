@@ -42,12 +42,22 @@ pub async fn publish(
         return Ok(Err(conflict(found)));
     }
     let revision = content.content.revision().clone();
-    let stored = match stopwatch.time(world, Stage::Store, put(world, seen, content.content)).await {
+    // An artifact without a status is consumed by nobody, so it may be there before the file is.
+    let (stored, existing) = stopwatch
+        .time(world, Stage::Store, async {
+            tokio::join!(put(world, seen, content.content), existing(world, seen, tenant))
+        })
+        .await;
+    let stored = match stored {
         Ok(stored) => stored,
         Err(error) => return Ok(Err(Refusal::new(Reason::StorageUnavailable, error))),
     };
+    let existing = match existing? {
+        Ok(existing) => existing,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let announced = artifact::announcement(world, &seen.key, &revision, &stored.digest, stored.size);
-    let announcing = announce(world, seen, tenant, &announced);
+    let announcing = announce(world, seen, tenant, existing, &announced);
     if let Err(refusal) = stopwatch.time(world, Stage::Artifact, announcing).await? {
         return Ok(Err(refusal));
     }
@@ -92,7 +102,10 @@ pub async fn announce_again(world: &World, seen: &Seen, digest: &Digest, size: u
         }
     };
     let repaired = match gather::tenant(world, &account).await? {
-        Ok(tenant) => announce(world, seen, &tenant, &announced).await?,
+        Ok(tenant) => match existing(world, seen, &tenant).await? {
+            Ok(existing) => announce(world, seen, &tenant, existing, &announced).await?,
+            Err(refusal) => Err(refusal),
+        },
         Err(refusal) => Err(refusal),
     };
     if let Err(refusal) = repaired {
@@ -101,20 +114,23 @@ pub async fn announce_again(world: &World, seen: &Seen, digest: &Digest, size: u
     Ok(())
 }
 
-/// Creates or repairs the artifact. A cache may be a moment behind: then the API server says so, and its answer is used.
+/// The artifact of the snippet's name, created where there is none. A cache may be a moment behind: then the API server says so,
+/// and its answer is used.
+async fn existing(world: &World, seen: &Seen, tenant: &Tenant) -> Attempt<Result<ExternalArtifact, Refusal>> {
+    match &seen.artifact {
+        Some(found) => Ok(Ok(ExternalArtifact::clone(found))),
+        None => create(world, seen, tenant).await,
+    }
+}
+
+/// Puts the artifact in order: owner and producer first, then what it announces.
 async fn announce(
     world: &World,
     seen: &Seen,
     tenant: &Tenant,
+    existing: ExternalArtifact,
     announced: &Announcement,
 ) -> Attempt<Result<(), Refusal>> {
-    let existing = match &seen.artifact {
-        Some(found) => ExternalArtifact::clone(found),
-        None => match create(world, seen, tenant).await? {
-            Ok(created) => created,
-            Err(refusal) => return Ok(Err(refusal)),
-        },
-    };
     if artifact::ownership(&existing, &seen.snippet) == Ownership::Foreign {
         return Ok(Err(conflict(&existing)));
     }

@@ -66,7 +66,7 @@ fn hidden_fields_are_not_there() {
     check("{ shown: object('A', 'a'), hidden:: object('B', 'b') }", &["A a"]);
     refused("{ x: object('A', 'a') + { metadata:: super.metadata } }", "$.x is a A without metadata.name");
     refused(
-        "{ x: object('A', 'a') + { kind:: 'A' } }",
+        "{ x: object('A', 'a') + { kind:: 'A' }, y: object('B', 'b') }",
         "$.x.apiVersion is a string, not a Kubernetes object\n\
          $.x.metadata.name is a string, not a Kubernetes object",
     );

@@ -20,6 +20,7 @@ pub(crate) const API_VERSION: &str = "cli.jaas.metio.wtf/v1";
 
 /// What kind of run a document tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::enum_variant_names, reason = "the words of the document")]
 pub(crate) enum Kind {
     /// A run of `reconcile`.
     ReconcileReport,

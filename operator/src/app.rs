@@ -4,28 +4,32 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Parser;
+use futures::Stream;
 use jaas_api::{ExternalArtifact, JsonnetLibrary, JsonnetSnippet};
 use jaas_render::worker::{Limits, Pool};
-use jaas_storage::{LocalStore, Store};
+use jaas_storage::{Cached, LocalOptions, LocalStore, S3Options, S3Store, Store};
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifacts::catalog::Catalog;
-use crate::artifacts::{heal, sweep};
+use crate::artifacts::{heal, orphans, sweep};
+use crate::cluster::connect;
 use crate::cluster::events::Events;
 use crate::cluster::tenant::Tenants;
 use crate::cluster::watch::{Watched, watch};
-use crate::cluster::{Authority, connect};
-use crate::config::{Args, Command, Config, Listener};
+use crate::config::{self, Args, Backend, Command, Config, Listener};
 use crate::controller::{self, Changes};
 use crate::generate::generate;
 use crate::http::listener::{self, Timeouts};
 use crate::http::probe::Health;
 use crate::http::{artifact, metrics, probe};
+use crate::leadership::clock::Machine;
+use crate::leadership::{self, Authority, Election, State};
 use crate::shutdown::{RECONCILES, RESPONSES, Signals, Stops};
 use crate::snippet::World;
 use crate::snippet::memory::Memory;
@@ -37,6 +41,9 @@ use crate::telemetry::metrics::Metrics;
 const USAGE: u8 = 2;
 /// Anything that went wrong later.
 const FAILURE: u8 = 1;
+
+/// Longest that work on a store that hangs is waited for once everything else has ended.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
 /// The program: parses, and runs what was asked for.
 pub fn main() -> ExitCode {
@@ -61,10 +68,15 @@ pub fn main() -> ExitCode {
             Err(error) => complain(&chain(&error), FAILURE),
         };
     }
-    match Config::new(args.run, std::env::vars()) {
+    match Config::new(args.run, environment()) {
         Ok(config) => run(config),
         Err(mistakes) => complain(&mistakes.to_string(), USAGE),
     }
+}
+
+/// Variables that are text. What is none cannot be one of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The commit that the program was built from, where the build was told.
@@ -90,7 +102,10 @@ fn run(config: Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("starting the runtime: {error}"), FAILURE),
     };
-    match runtime.block_on(operate(config)) {
+    let ended = runtime.block_on(operate(config));
+    // A disk that hangs must not keep the process.
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    match ended {
         Ok(()) => {
             tracing::info!("JaaS service has shut down");
             ExitCode::SUCCESS
@@ -125,20 +140,24 @@ impl Sockets {
 
 async fn operate(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let store: Arc<dyn Store> = Arc::new(LocalStore::open(&config.storage.path)?);
+    let store = open_store(&config.storage).await?;
     let kube = connect::load(config.cluster.kubeconfig.as_deref()).await?;
     let sockets = Sockets::bind(&config).await?;
     let client = Client::try_from(kube.clone())?;
 
     let metrics = Metrics::new();
     metrics.evaluation_limit(config.evaluation.max_concurrent);
-    let authority = Authority::sole_writer();
+    let election = config.election.as_ref().map(|election| candidate(election, &client, &kube));
+    let authority = election.as_ref().map_or_else(Authority::sole_writer, Election::authority);
+    let terms = terms(election.as_ref().map(Election::states));
     let namespaces = &config.cluster.watch_namespaces;
     let snippets: Watched<JsonnetSnippet> = watch(&client, namespaces);
     let libraries: Watched<JsonnetLibrary> = watch(&client, namespaces);
     let artifacts: Watched<ExternalArtifact> = watch(&client, namespaces);
-    let first_lists = [snippets.listed, artifacts.listed];
-    let changes = Changes { snippets: snippets.changes, libraries: libraries.changes, artifacts: artifacts.changes };
+    let first_lists = [snippets.listed.clone(), artifacts.listed.clone()];
+    let listed = vec![snippets.listed, artifacts.listed, libraries.listed];
+    let changes =
+        Changes { snippets: snippets.changes, libraries: libraries.changes, artifacts: artifacts.changes, listed };
     let world = Arc::new(World {
         base_url: config.storage.base_url.clone(),
         max_stack: config.evaluation.max_stack,
@@ -186,17 +205,93 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     work.spawn(announce_lists(Arc::clone(&world), first_lists, listed, stops.work.clone()));
     work.spawn(heal::run(alarm, catalog, Arc::clone(&store), stops.work.clone()));
     let (interval, age) = (config.storage.sweep_interval, config.storage.sweep_max_tmp_age);
+    work.spawn(orphans::run(
+        Arc::clone(&world),
+        config.cluster.watch_namespaces.clone(),
+        config.storage.orphan_age,
+        config.storage.orphan_interval,
+        stops.work.clone(),
+    ));
     work.spawn(sweep::run(store, authority, metrics, interval, age, stops.work.clone()));
-    let controller = tokio::spawn(controller::run(Arc::clone(&world), changes, missing, stops.work.clone()));
+    let elected = election.map(|election| tokio::spawn(election.run(stops.leadership.clone())));
+    let mut controller = tokio::spawn(controller::run(Arc::clone(&world), changes, missing, terms, stops.work.clone()));
 
-    let signal = signals.next().await;
-    tracing::info!(signal, "Received signal, shutting down");
+    let died = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "Received signal, shutting down");
+            None
+        }
+        ended = &mut controller => Some(format!("the controller ended: {ended:?}")),
+        Some(ended) = servers.join_next() => Some(format!("a server ended: {ended:?}")),
+    };
+    if let Some(what) = &died {
+        tracing::error!(error = what, "Server error, shutting down");
+    }
     health.draining();
     stops.work.cancel();
-    tokio::join!(finish_work(&world, controller, work), drain(config.shutdown_delay, &mut signals));
+    let finished = async {
+        let finished = finish_work(&world, controller, work).await;
+        // Only now: whoever leads next must not meet our last writes.
+        stops.leadership.cancel();
+        if let Some(elected) = elected {
+            let _ = elected.await;
+            tracing::info!("Leadership is released");
+        }
+        finished
+    };
+    let (finished, ()) = tokio::join!(finished, drain(config.shutdown_delay, &mut signals));
     stops.serving.cancel();
     while servers.join_next().await.is_some() {}
+    if let Some(what) = died {
+        anyhow::bail!(what);
+    }
+    anyhow::ensure!(finished, "reconciles did not end within the shutdown's deadline");
     Ok(())
+}
+
+/// The store, with verified artifacts kept in memory before it.
+async fn open_store(settings: &config::Storage) -> anyhow::Result<Arc<dyn Store>> {
+    let store: Arc<dyn Store> = match &settings.backend {
+        Backend::Local { path, quota } => Arc::new(LocalStore::open_with(path, LocalOptions { quota: *quota })?),
+        Backend::S3 { options, ca_file } => {
+            let mut options = S3Options::clone(options);
+            if let Some(file) = ca_file {
+                let read = std::fs::read(file);
+                options.ca = Some(read.with_context(|| format!("reading {}; check --s3-ca-file", file.display()))?);
+            }
+            Arc::new(S3Store::open(options).await?)
+        }
+    };
+    Ok(Arc::new(Cached::new(store, settings.cache_bytes)))
+}
+
+/// This process in the election.
+fn candidate(settings: &config::Election, client: &Client, kube: &kube::Config) -> Election {
+    let own = || kube.default_namespace.clone();
+    Election::new(leadership::Settings {
+        client: client.clone(),
+        namespace: if settings.namespace.is_empty() { own() } else { settings.namespace.clone() },
+        lease: settings.id.clone(),
+        identity: leadership::identity(),
+        timing: settings.timing,
+        clock: Arc::new(Machine),
+        hooks: Arc::new(()),
+    })
+}
+
+/// An item for each term that begins.
+fn terms(states: Option<watch::Receiver<State>>) -> impl Stream<Item = ()> + Send {
+    futures::stream::unfold(states, |states| async move {
+        let mut states = states?;
+        loop {
+            states.changed().await.ok()?;
+            let state = states.borrow_and_update().clone();
+            tracing::info!(state = ?state, "Leadership changed");
+            if matches!(state, State::Leader { .. }) {
+                return Some(((), Some(states)));
+            }
+        }
+    })
 }
 
 fn workers(config: &Config) -> Pool {
@@ -243,18 +338,20 @@ async fn announce_lists(
     }
 }
 
-/// Waits for what has started.
-async fn finish_work(world: &World, controller: tokio::task::JoinHandle<()>, mut work: JoinSet<()>) {
+/// Waits for what has started, and answers whether it ended in time.
+async fn finish_work(world: &World, controller: tokio::task::JoinHandle<()>, mut work: JoinSet<()>) -> bool {
     let finished = async {
-        if let Err(error) = controller.await {
-            tracing::error!(%error, "The controller ended with an error");
+        if !controller.is_finished() {
+            let _ = controller.await;
         }
         while work.join_next().await.is_some() {}
         world.events.drain().await;
     };
-    if tokio::time::timeout(RECONCILES, finished).await.is_err() {
+    let in_time = tokio::time::timeout(RECONCILES, finished).await.is_ok();
+    if !in_time {
         tracing::error!(goroutine = "reconcile", "Goroutine did not stop before shutdown deadline");
     }
+    in_time
 }
 
 /// Stays reachable until whoever routes to us has seen that we are not ready any more.

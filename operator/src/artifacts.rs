@@ -2,4 +2,5 @@
 
 pub mod catalog;
 pub mod heal;
+pub mod orphans;
 pub mod sweep;

@@ -4,7 +4,6 @@ pub mod classify;
 pub mod connect;
 pub mod events;
 pub mod merge;
-pub mod permit;
 pub mod tenant;
 pub mod watch;
 pub mod write;
@@ -13,7 +12,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-pub use permit::{Authority, Permit};
+use crate::leadership::NotLeader;
 
 /// Longest that one request to the API server may take. Requests here are small; a server that needs longer is in trouble.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -21,6 +20,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// What can go wrong with a request.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
+    /// The process may not write: it does not lead, or leads no more.
+    #[error(transparent)]
+    NotLeader(#[from] NotLeader),
     /// No answer in time.
     #[error("the API server did not answer within {}s", REQUEST_TIMEOUT.as_secs())]
     TimedOut,

@@ -12,6 +12,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jaas_storage::S3Options;
+
+use crate::leadership::Timing;
+
 pub use args::{Args, Command, Generate, Run};
 pub use check::UsageError;
 
@@ -26,6 +30,8 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// Where artifacts are kept and served.
     pub storage: Storage,
+    /// Who of several replicas writes; `None` means that there is only one.
+    pub election: Option<Election>,
     /// Probes.
     pub management: Listener,
     /// Metrics, unless switched off.
@@ -79,15 +85,51 @@ pub struct Evaluation {
     pub memory_bytes: u64,
 }
 
+/// Who of several replicas writes.
+#[derive(Clone, Debug)]
+pub struct Election {
+    /// Name of the Lease.
+    pub id: String,
+    /// Its namespace; the pod's own when empty.
+    pub namespace: String,
+    /// How long a term lasts.
+    pub timing: Timing,
+}
+
+/// What a store is made of.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// A directory.
+    Local {
+        /// The directory.
+        path: PathBuf,
+        /// Bytes that it may hold; `None` leaves the volume's size as the limit.
+        quota: Option<u64>,
+    },
+    /// A bucket.
+    S3 {
+        /// Everything but the certificates.
+        options: Box<S3Options>,
+        /// File with certificates that may sign the endpoint's.
+        ca_file: Option<PathBuf>,
+    },
+}
+
 /// Where artifacts are kept and served.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    /// Directory of the store.
-    pub path: PathBuf,
+    /// What the store is made of.
+    pub backend: Backend,
+    /// Verified artifacts that are kept in memory, in bytes, so that they are served while the store is away.
+    pub cache_bytes: u64,
     /// Address under which consumers reach the server, without a slash at the end.
     pub base_url: String,
     /// The server.
     pub listener: Listener,
+    /// How long a file must be seen that nothing names before it goes.
+    pub orphan_age: Duration,
+    /// How often such files are looked for; zero means never.
+    pub orphan_interval: Duration,
     /// How often left-overs are swept; zero means never.
     pub sweep_interval: Duration,
     /// Age of a temporary file at which it counts as left over where locks do not work.

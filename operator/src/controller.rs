@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt};
+use jaas_api::snippet::SnippetSpec;
 use jaas_api::{ExternalArtifact, JAAS_RECONCILE_REQUEST, JsonnetLibrary, JsonnetSnippet, RECONCILE_REQUEST, Reason};
 use jaas_storage::Key;
 use kube::ResourceExt;
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -28,23 +29,34 @@ pub struct Changes {
     pub libraries: BoxStream<'static, Result<JsonnetLibrary, watcher::Error>>,
     /// Of artifacts.
     pub artifacts: BoxStream<'static, Result<ExternalArtifact, watcher::Error>>,
+    /// Cancelled once each of the caches holds its first list.
+    pub listed: Vec<CancellationToken>,
 }
 
 struct Context {
     world: Arc<World>,
     gate: Semaphore,
+    listed: Vec<CancellationToken>,
+    stop: CancellationToken,
 }
 
-/// Runs until `stop`, and then until the reconciles that have started are done.
-pub async fn run(world: Arc<World>, changes: Changes, missing: Missing, stop: CancellationToken) {
+/// Reconciles while the process leads, and everything anew whenever a term begins. Runs until `stop`, and then until the reconciles that have started are done.
+pub async fn run(
+    world: Arc<World>,
+    changes: Changes,
+    missing: Missing,
+    terms: impl Stream<Item = ()> + Send + 'static,
+    stop: CancellationToken,
+) {
     let dependents = Arc::new(Dependents::default());
-    let snippets = note_dependents(changes.snippets, Arc::clone(&dependents))
+    let snippets = note_dependents(changes.snippets, Arc::clone(&dependents), world.snippets.clone())
         .predicate_filter(worth_a_look as fn(&JsonnetSnippet) -> Option<u64>, PredicateConfig::default());
     let libraries =
-        changes.libraries.predicate_filter(kube::runtime::predicates::generation, PredicateConfig::default());
+        changes.libraries.predicate_filter(kube::runtime::predicates::resource_version, PredicateConfig::default());
     let artifacts = changes.artifacts;
     let own_writes = Arc::clone(&world);
-    let context = Arc::new(Context { gate: Semaphore::new(world.settings.max_concurrent_reconciles), world });
+    let gate = Semaphore::new(world.settings.max_concurrent_reconciles);
+    let context = Arc::new(Context { gate, world, listed: changes.listed, stop: stop.clone() });
     let store = context.world.snippets.clone();
 
     Controller::for_stream(snippets, store)
@@ -52,6 +64,7 @@ pub async fn run(world: Arc<World>, changes: Changes, missing: Missing, stop: Ca
         .watches_stream(libraries, move |library| dependents.of(&library))
         .watches_stream(artifacts, move |artifact| producer(&own_writes, &artifact))
         .reconcile_on(missing_stream(missing))
+        .reconcile_all_on(terms)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, retry, context)
         .for_each(|outcome| async move {
@@ -93,7 +106,7 @@ fn producer(world: &World, artifact: &ExternalArtifact) -> Option<ObjectRef<Json
     let key = Key::new(&namespace, &name).ok()?;
     let gone = world.artifacts.get(&ObjectRef::new(&name).within(&namespace)).is_none();
     if gone {
-        world.memory.forget_artifact(&key);
+        world.memory.artifact_deleted(&key, artifact);
     } else if world.memory.is_own_write(&key, artifact) {
         return None;
     }
@@ -152,10 +165,14 @@ impl Dependents {
 fn note_dependents(
     snippets: BoxStream<'static, Result<JsonnetSnippet, watcher::Error>>,
     dependents: Arc<Dependents>,
+    cache: Store<JsonnetSnippet>,
 ) -> impl Stream<Item = Result<JsonnetSnippet, watcher::Error>> + Send {
     snippets.inspect(move |snippet| {
-        if let Ok(snippet) = snippet {
-            dependents.note(snippet);
+        let Ok(snippet) = snippet else { return };
+        match cache.get(&ObjectRef::from_obj(snippet)) {
+            Some(_) => dependents.note(snippet),
+            // It is gone, and names nothing any more.
+            None => dependents.note(&JsonnetSnippet { spec: SnippetSpec::default(), ..snippet.clone() }),
         }
     })
 }
@@ -163,12 +180,26 @@ fn note_dependents(
 /// A panic in one snippet is that snippet's trouble: uncaught it would end the controller, and with it all others.
 async fn reconcile(snippet: Arc<JsonnetSnippet>, context: Arc<Context>) -> Result<Action, Deferred> {
     let name = format!("{}/{}", snippet.namespace().unwrap_or_default(), snippet.name_any());
+    if context.world.authority.permit().is_err() {
+        // Whoever leads does it; should this process lead one day, everything is looked at.
+        return Ok(Action::await_change());
+    }
+    // Without its artifact or its libraries in the caches a snippet looks as if they were not there.
+    for list in &context.listed {
+        tokio::select! {
+            () = list.cancelled() => {}
+            () = context.stop.cancelled() => return Ok(Action::await_change()),
+        }
+    }
     let contained = AssertUnwindSafe(async {
         let _turn = context
             .gate
             .acquire()
             .await
             .map_err(|error| Deferred::internal("waiting for a turn", Reason::ApiUnavailable, error))?;
+        if context.stop.is_cancelled() {
+            return Ok(Next::OnChange);
+        }
         crate::snippet::reconcile(&context.world, snippet).await
     })
     .catch_unwind()
@@ -198,7 +229,6 @@ fn retry(snippet: Arc<JsonnetSnippet>, deferred: &Deferred, context: Arc<Context
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jaas_api::snippet::SnippetSpec;
     use jaas_api::source::LibraryRef;
 
     fn snippet(name: &str, libraries: &[(&str, Option<&str>)]) -> JsonnetSnippet {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use kube::core::ObjectMeta;
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ pub enum GenerateError {
 pub fn generate(what: Generate) -> Result<String, GenerateError> {
     match what {
         Generate::Crds => documents(&jaas_api::crd::definitions()?),
-        Generate::Rbac => documents(&[operator_role()]),
+        Generate::Rbac => Ok(documents(&[operator_role()])? + &documents(&[lease_role()])?),
         Generate::TenantRbac => documents(&[tenant_role()]),
     }
 }
@@ -75,6 +75,14 @@ fn operator_role() -> ClusterRole {
             rule(jaas_api::artifact::FLUX_SOURCE_GROUP, &["externalartifacts"], &["get", "list", "watch"]),
         ],
     )
+}
+
+/// What an election needs, in the namespace of the Lease. A create cannot be bound to a name, and the name is a flag.
+fn lease_role() -> Role {
+    Role {
+        metadata: ObjectMeta { name: Some("jaas-operator-leader".to_owned()), ..ObjectMeta::default() },
+        rules: Some(vec![rule("coordination.k8s.io", &["leases"], &["create", "get", "list", "update", "watch"])]),
+    }
 }
 
 /// What is done with the rights of a snippet's account.

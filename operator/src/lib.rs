@@ -12,6 +12,7 @@ pub mod config;
 pub mod controller;
 pub mod generate;
 pub mod http;
+pub mod leadership;
 pub mod shutdown;
 pub mod snippet;
 pub mod telemetry;

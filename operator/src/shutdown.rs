@@ -16,6 +16,8 @@ pub const RESPONSES: Duration = Duration::from_secs(30);
 pub struct Stops {
     /// No new reconciles, sweeps or checks.
     pub work: CancellationToken,
+    /// No further term, and the end of this one.
+    pub leadership: CancellationToken,
     /// No new connections.
     pub serving: CancellationToken,
 }

@@ -24,6 +24,7 @@ use jaas_api::{FINALIZER, JsonnetSnippet, Reason};
 use jaas_storage::Presence;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 
 use self::observe::Seen;
 use self::outcome::{Attempt, Deferred, Judgement, Refusal};
@@ -55,6 +56,8 @@ pub enum Next {
 /// # Errors
 /// [`Deferred`] for trouble that may pass; the caller backs off and tries again.
 pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -> Result<Next, Deferred> {
+    // It may have waited for its turn while it was changed.
+    let snippet = world.snippets.get(&ObjectRef::from_obj(&*snippet)).unwrap_or(snippet);
     let Some(seen) = observe::observe(world, snippet).await? else { return Ok(Next::OnChange) };
     let mut stopwatch = Stopwatch::default();
     if seen.snippet.metadata.deletion_timestamp.is_some() {
@@ -68,20 +71,21 @@ pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -
         Ok(judgement) => judgement,
         Err(deferred) => return Err(defer(world, &seen, deferred, &mut stopwatch).await),
     };
-    world.memory.transient_failures_over(&seen.key);
     if let Judgement::Published(published) = &judged {
         if seen.is_file_lost() {
             world.metrics.artifact(Healed::Restored);
         }
         world.memory.confirm(&seen.key, &seen.snippet, &published.inputs_digest);
     }
-    let status_written = write_report(world, &seen, &judged, &mut stopwatch).await?;
-    collect_retired(world, &seen).await;
-    log(&seen, judged.word(status_written), None, &stopwatch);
-    if busy.was_changed_by_others() {
-        return Ok(Next::After(Duration::ZERO));
-    }
-    Ok(next_look(world, &seen, &judged))
+    let status_written = match write_report(world, &seen, &judged, &mut stopwatch).await {
+        Ok(written) => written,
+        Err(deferred) => return Err(defer(world, &seen, deferred, &mut stopwatch).await),
+    };
+    world.memory.transient_failures_over(&seen.key);
+    let collected = collect_retired(world, &seen).await;
+    log_outcome(&seen, &judged, status_written, &stopwatch);
+    let next = next_look(world, &seen, &judged, collected);
+    Ok(if busy.finish() { Next::After(Duration::ZERO) } else { next })
 }
 
 /// Logs trouble that may pass, and tells it in the status once it lasts: one hiccup is not worth a red condition.
@@ -90,7 +94,7 @@ async fn defer(world: &World, seen: &Seen, deferred: Deferred, stopwatch: &mut S
         // An API server that is in trouble may refuse this too; the next try writes it again.
         let _ = write_report(world, seen, &Judgement::Refused(refusal), stopwatch).await;
     }
-    log(seen, "deferred", Some(&deferred), stopwatch);
+    log(seen, "deferred", Some(&outcome::chain(&deferred)), stopwatch);
     deferred
 }
 
@@ -109,9 +113,12 @@ async fn judge(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt
             world.memory.found(&seen.key);
             Ok(verdict)
         }
+        Err(why) if why.reason.is_about_storage() || why.reason == Reason::ArtifactConflict => {
+            Ok(Judgement::Refused(why))
+        }
         Err(why) => {
             world.memory.lost(&seen.key, seen.current.as_ref());
-            Ok(Judgement::Refused(Refusal::lost(seen, &verdict, &why)))
+            Ok(Judgement::Refused(Refusal::lost(seen, &verdict, &why.message)))
         }
     }
 }
@@ -122,7 +129,7 @@ async fn keep_published(
     seen: &Seen,
     verdict: &Judgement,
     stopwatch: &mut Stopwatch,
-) -> Attempt<Result<(), String>> {
+) -> Attempt<Result<(), Refusal>> {
     let why = match (verdict, &seen.presence) {
         (Judgement::Published(_) | Judgement::Unchanged, _) | (_, None) => return Ok(Ok(())),
         (_, Some(Presence::Intact { digest, size })) => {
@@ -130,7 +137,7 @@ async fn keep_published(
             return Ok(Ok(()));
         }
         (Judgement::Suspended, Some(_)) => return restore(world, seen, stopwatch).await,
-        (Judgement::Refused(refusal), Some(_)) => &refusal.message,
+        (Judgement::Refused(refusal), Some(_)) => refusal,
     };
     // A refusal may come after the file was written again, when only its announcement is refused.
     Ok(if seen.is_there_now(world).await { Ok(()) } else { Err(why.clone()) })
@@ -160,18 +167,27 @@ async fn attempt(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attem
     // The finalizer is in place before anything is published, but need not hold up the evaluation.
     let (finalized, rendered) =
         tokio::join!(ensure_finalizer(world, seen), render(world, seen, &checked, files, stopwatch));
-    let finalized = finalized?;
+    finalized?;
     let (rendered, tenant) = match rendered? {
         Ok(rendered) => rendered,
         Err(refusal) => return Ok(Judgement::Refused(refusal)),
     };
-    if finalized.is_some_and(|snippet| snippet.metadata.generation != seen.snippet.metadata.generation) {
+    if has_moved(world, seen) {
         return Err(Deferred::moved());
     }
     match publish::publish(world, seen, &tenant, rendered, stopwatch).await? {
         Ok(published) => Ok(Judgement::Published(Box::new(published))),
         Err(refusal) => Ok(Judgement::Refused(refusal)),
     }
+}
+
+/// Whether the snippet was changed or deleted since the reconcile started, as far as the cache knows.
+fn has_moved(world: &World, seen: &Seen) -> bool {
+    let reference = ObjectRef::new(seen.key.name()).within(seen.key.namespace());
+    let Some(now) = world.snippets.get(&reference) else { return true };
+    now.metadata.uid != seen.snippet.metadata.uid
+        || now.metadata.generation > seen.snippet.metadata.generation
+        || now.metadata.deletion_timestamp.is_some()
 }
 
 /// Gathers everything and evaluates it.
@@ -191,33 +207,34 @@ async fn render(
 }
 
 /// Brings back exactly the published revision of a suspended snippet, or tells why that cannot be done.
-async fn restore(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt<Result<(), String>> {
+async fn restore(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt<Result<(), Refusal>> {
     let Some(current) = &seen.current else { return Ok(Ok(())) };
     let checked = match check::spec(&seen.snippet, &world.settings) {
         Ok(checked) => checked,
-        Err(refusal) => return Ok(Err(refusal.message)),
+        Err(refusal) => return Ok(Err(refusal)),
     };
     let files = check::files(&seen.snippet);
     let (content, tenant) = match render(world, seen, &checked, files, stopwatch).await? {
         Ok(rendered) => rendered,
-        Err(refusal) => return Ok(Err(refusal.message)),
+        Err(refusal) => return Ok(Err(refusal)),
     };
     if content.content.revision() != &current.revision {
-        return Ok(Err(format!("it now renders to {}", content.content.revision())));
+        let renders_to = format!("it now renders to {}", content.content.revision());
+        return Ok(Err(Refusal::new(Reason::ArtifactLost, renders_to)));
     }
     match publish::publish(world, seen, &tenant, content, stopwatch).await? {
         Ok(_) => {
             world.metrics.artifact(Healed::Restored);
             Ok(Ok(()))
         }
-        Err(refusal) => Ok(Err(refusal.message)),
+        Err(refusal) => Ok(Err(refusal)),
     }
 }
 
 /// Adds our finalizer where it is missing. Answers the snippet as the API server then has it, or `None` where nothing was to do.
 async fn ensure_finalizer(world: &World, seen: &Seen) -> Attempt<Option<JsonnetSnippet>> {
     let Some(finalizers) = finalizers_with_ours(&seen.snippet) else { return Ok(None) };
-    let permit = world.authority.permit();
+    let permit = world.permit()?;
     let written = write::patch_finalizers(&permit, &world.client, &seen.snippet, &finalizers)
         .await
         .map_err(|error| Deferred::request("adding the finalizer to the snippet", error))?;
@@ -234,7 +251,7 @@ async fn write_report(world: &World, seen: &Seen, judgement: &Judgement, stopwat
     let report = report::report(&snippet, judgement, &world.settings, &circumstances);
     world.metrics.judged(&seen.key, report.ready, report.reason);
     if let Some(patch) = report.patch {
-        let permit = world.authority.permit();
+        let permit = world.permit()?;
         let written = stopwatch
             .time(world, Stage::Status, write::patch_status(&permit, &world.client, &*snippet, patch))
             .await
@@ -248,26 +265,36 @@ async fn write_report(world: &World, seen: &Seen, judgement: &Judgement, stopwat
     Ok(false)
 }
 
-/// Removes revisions whose grace is over. A failure is logged and tried again: it must not turn a good publish red.
-async fn collect_retired(world: &World, seen: &Seen) {
+/// Removes revisions whose grace is over, and answers whether all could be. A failure is logged and tried again: it must not turn
+/// a good publish red.
+async fn collect_retired(world: &World, seen: &Seen) -> bool {
     let snippet = world.memory.freshest_snippet(&seen.key, &seen.snippet);
     let due = retain::due(snippet.status.as_ref(), world.settings.artifact_gc_grace, Timestamp::now());
-    for revision in due.expired {
-        let _permit = world.authority.permit();
+    let announced = observe::announced_revision(world, &seen.key);
+    let mut complete = true;
+    for revision in due.expired.into_iter().filter(|revision| announced.as_ref() != Some(revision)) {
+        let Ok(_permit) = world.permit() else { return false };
         match world.store.remove(&seen.key, &revision).await {
             Ok(()) => world.memory.collect(&seen.key, revision),
-            Err(error) => tracing::warn!(
-                namespace = seen.key.namespace(),
-                name = seen.key.name(),
-                %revision,
-                error = outcome::chain(&error),
-                "Removing a revision that is no longer kept failed"
-            ),
+            Err(error) => {
+                complete = false;
+                tracing::warn!(
+                    namespace = seen.key.namespace(),
+                    name = seen.key.name(),
+                    %revision,
+                    error = outcome::chain(&error),
+                    "Removing a revision that is no longer kept failed"
+                );
+            }
         }
     }
+    complete
 }
 
-fn next_look(world: &World, seen: &Seen, judgement: &Judgement) -> Next {
+/// What could not be removed is tried again after this time.
+const COLLECT_AGAIN: Duration = Duration::from_secs(60);
+
+fn next_look(world: &World, seen: &Seen, judgement: &Judgement, collected: bool) -> Next {
     let snippet = world.memory.freshest_snippet(&seen.key, &seen.snippet);
     let due = retain::due(snippet.status.as_ref(), world.settings.artifact_gc_grace, Timestamp::now());
     let by_judgement = match judgement {
@@ -275,10 +302,8 @@ fn next_look(world: &World, seen: &Seen, judgement: &Judgement) -> Next {
         Judgement::Suspended => None,
         Judgement::Refused(refusal) => Some(world.memory.recheck(&seen.key, refusal)),
     };
-    match (by_judgement, due.next) {
-        (None, None) => Next::OnChange,
-        (one, other) => Next::After(one.into_iter().chain(other).min().unwrap_or_default()),
-    }
+    let again = (!collected).then_some(COLLECT_AGAIN);
+    by_judgement.into_iter().chain(due.next).chain(again).min().map_or(Next::OnChange, Next::After)
 }
 
 /// `spec.interval` give or take five percent, so that snippets made at once do not stay in step.
@@ -287,7 +312,16 @@ fn interval(snippet: &JsonnetSnippet) -> Option<Duration> {
     (!interval.is_zero()).then(|| interval.mul_f64(rand::random_range(0.95..1.05)))
 }
 
-fn log(seen: &Seen, outcome: &str, deferred: Option<&Deferred>, stopwatch: &Stopwatch) {
+/// One line for each reconcile, with the whole sentence where something is wrong.
+fn log_outcome(seen: &Seen, judgement: &Judgement, status_written: bool, stopwatch: &Stopwatch) {
+    let outcome = judgement.word(status_written);
+    match judgement {
+        Judgement::Refused(refusal) => log(seen, outcome, Some(&refusal.message), stopwatch),
+        Judgement::Published(_) | Judgement::Unchanged | Judgement::Suspended => log(seen, outcome, None, stopwatch),
+    }
+}
+
+fn log(seen: &Seen, outcome: &str, error: Option<&str>, stopwatch: &Stopwatch) {
     let (namespace, name) = (seen.key.namespace(), seen.key.name());
     let generation = seen.snippet.metadata.generation.unwrap_or_default();
     let stages = stopwatch.to_string();
@@ -295,17 +329,13 @@ fn log(seen: &Seen, outcome: &str, deferred: Option<&Deferred>, stopwatch: &Stop
     let stored = match &seen.presence {
         Some(Presence::Intact { .. }) => "intact",
         Some(Presence::Missing) => "missing",
-        Some(Presence::Damaged { .. }) => "damaged",
+        Some(Presence::Damaged { cause }) => cause,
         None => "none",
     };
-    match deferred {
-        Some(deferred) => {
-            let error = outcome::chain(deferred);
-            tracing::warn!(namespace, name, generation, outcome, stored, took_ms, stages, error, "Reconciled");
+    match error {
+        Some(error) => {
+            tracing::warn!(namespace, name, generation, outcome, stored, took_ms, stages, error, "Reconciled")
         }
-        None if outcome == Reason::Synced.as_str() || outcome == "unchanged" => {
-            tracing::info!(namespace, name, generation, outcome, stored, took_ms, stages, "Reconciled");
-        }
-        None => tracing::warn!(namespace, name, generation, outcome, stored, took_ms, stages, "Reconciled"),
+        None => tracing::info!(namespace, name, generation, outcome, stored, took_ms, stages, "Reconciled"),
     }
 }

@@ -4,8 +4,10 @@
 mod crash;
 mod field;
 mod hostile;
+mod leadership;
 mod lifecycle;
 mod namespaces;
+mod orphans;
 mod publish;
 mod quiet;
 mod refusals;

@@ -198,10 +198,9 @@ async fn a_library_that_appears_later_lifts_the_refusal() {
     said(&field, "web", "LibraryNotFound", spec).await;
     field.create_library("lib", json!({"main.libsonnet": "7"})).await;
     field.synced("web").await;
-    // Gone again: what was published stays, and the snippet says what it misses once it must look.
+    // Gone again: what was published stays, and the snippet says what it misses.
     field.libraries.delete("lib", &DeleteParams::default()).await.unwrap();
-    let asked = field.ask("web", "look").await;
-    assert_eq!(status(&asked).ready().unwrap().reason, "LibraryNotFound");
+    field.judged("web", "LibraryNotFound").await;
     assert!(!field.fetch("web").await.is_empty());
     let snippet: JsonnetSnippet = field.snippets.get("web").await.unwrap();
     assert_eq!(snippet.name_any(), "web");

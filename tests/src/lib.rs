@@ -14,5 +14,6 @@ pub mod programs;
 pub mod rbac;
 mod readiness;
 pub mod runner;
+pub mod s3;
 pub mod supervisor;
 pub mod wait;

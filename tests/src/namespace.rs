@@ -8,27 +8,11 @@ use kube::api::{DeleteParams, PostParams};
 use rand::Rng;
 use serde_json::json;
 
-use crate::controlplane::{ControlPlane, Identity};
-use crate::rbac;
+use crate::controlplane::{ControlPlane, Identity, generate};
+use crate::{manifests, rbac};
 
 /// Name of the tenant's ServiceAccount, Role and RoleBinding.
 pub const TENANT: &str = "tenant";
-
-/// The Role that a tenant must hold, as the documentation gives it.
-const TENANT_ROLE: &str = "
-- apiGroups: [source.toolkit.fluxcd.io]
-  resources: [externalartifacts]
-  verbs: [get, create, update, patch, delete]
-- apiGroups: [source.toolkit.fluxcd.io]
-  resources: [externalartifacts/status]
-  verbs: [get, patch, update]
-- apiGroups: [jaas.metio.wtf]
-  resources: [jsonnetlibraries]
-  verbs: [get]
-- apiGroups: [source.toolkit.fluxcd.io]
-  resources: [gitrepositories, ocirepositories, buckets]
-  verbs: [get]
-";
 
 /// A namespace of its own for one test. It stays until the control plane ends.
 #[derive(Clone, Debug)]
@@ -52,31 +36,24 @@ impl ControlPlane {
     /// When the API server refuses.
     pub async fn namespace(&self, prefix: &str) -> Result<Namespace> {
         let namespace = self.empty_namespace(prefix).await?;
-        let rules = tenant_rules()?;
-        let subject = json!({
-            "kind": "ServiceAccount",
-            "name": TENANT,
-            "namespace": namespace.name,
-        });
+        // The very role that the operator prints, the chart ships and the documentation shows.
+        let role = manifests::parse(&generate(&self.operator_program()?, "tenant-rbac").await?)?.remove(0);
+        let rules: Vec<PolicyRule> =
+            serde_json::from_value(role.data["rules"].clone()).context("reading the tenant's rules")?;
         let metadata = json!({ "name": TENANT, "namespace": namespace.name });
         let objects = [
+            serde_json::to_value(&role).context("writing the tenant's role")?,
             json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata }),
-            json!({
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "Role",
-                "metadata": metadata,
-                "rules": rules,
-            }),
             json!({
                 "apiVersion": "rbac.authorization.k8s.io/v1",
                 "kind": "RoleBinding",
                 "metadata": metadata,
                 "roleRef": {
                     "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "Role",
-                    "name": TENANT,
+                    "kind": "ClusterRole",
+                    "name": role.metadata.name,
                 },
-                "subjects": [subject],
+                "subjects": [{ "kind": "ServiceAccount", "name": TENANT, "namespace": namespace.name }],
             }),
         ];
         self.apply_objects(&objects).await.with_context(|| format!("making the tenant of {}", namespace.name))?;
@@ -111,8 +88,4 @@ impl ControlPlane {
             .map(drop)
             .with_context(|| format!("deleting namespace {}", namespace.name))
     }
-}
-
-fn tenant_rules() -> Result<Vec<PolicyRule>> {
-    serde_saphyr::from_str(TENANT_ROLE).context("reading the tenant's rules")
 }

@@ -76,6 +76,22 @@ impl Programs {
     }
 }
 
+/// An S3 server, built when it is missing. Only some tests need one, so it is not among the others.
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn versitygw() -> Result<PathBuf> {
+    build(&Cache::open()?, &Go::find()?, &catalog::VERSITYGW)
+}
+
+/// Another S3 server; see [`versitygw`].
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn minio() -> Result<PathBuf> {
+    build(&Cache::open()?, &Go::find()?, &catalog::MINIO)
+}
+
 fn assets_or(cache: &Cache, go: &Go, recipe: &Recipe) -> Result<PathBuf> {
     let Some(assets) = env::var_os("KUBEBUILDER_ASSETS") else {
         return build(cache, go, recipe);

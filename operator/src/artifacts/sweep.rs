@@ -6,11 +6,11 @@ use std::time::Duration;
 use jaas_storage::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Authority;
+use crate::leadership::Authority;
 use crate::snippet::outcome::chain;
 use crate::telemetry::metrics::Metrics;
 
-/// Sweeps at once and then at every interval; an interval of zero sweeps never.
+/// Sweeps at once and then at every interval while the process leads; an interval of zero sweeps never.
 pub async fn run(
     store: Arc<dyn Store>,
     authority: Authority,
@@ -23,20 +23,25 @@ pub async fn run(
         return;
     }
     loop {
-        let _permit = authority.permit();
-        match store.sweep(max_age).await {
-            Ok(swept) if swept.removed > 0 => {
-                tracing::info!(count = swept.removed, "Storage sweep removed orphaned .tmp files");
-            }
-            Ok(_) => {}
-            Err(error) => {
-                metrics.sweep_failed();
-                tracing::warn!(error = chain(&error), "Storage sweep failed");
-            }
+        if let Ok(_permit) = authority.permit() {
+            sweep(&*store, &metrics, max_age).await;
         }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+async fn sweep(store: &dyn Store, metrics: &Metrics, max_age: Duration) {
+    match store.sweep(max_age).await {
+        Ok(swept) if swept.removed > 0 => {
+            tracing::info!(count = swept.removed, "Storage sweep removed orphaned .tmp files");
+        }
+        Ok(_) => {}
+        Err(error) => {
+            metrics.sweep_failed();
+            tracing::warn!(error = chain(&error), "Storage sweep failed");
         }
     }
 }

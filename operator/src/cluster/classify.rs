@@ -29,7 +29,7 @@ pub enum Meaning {
 pub fn meaning(error: &RequestError) -> Meaning {
     match error {
         RequestError::Refused(status) => meaning_of_status(status),
-        RequestError::Failed(_) | RequestError::TimedOut => Meaning::Transient,
+        RequestError::Failed(_) | RequestError::TimedOut | RequestError::NotLeader(_) => Meaning::Transient,
     }
 }
 

@@ -8,7 +8,8 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use tokio_util::task::TaskTracker;
 
-use super::{Authority, REQUEST_TIMEOUT};
+use super::REQUEST_TIMEOUT;
+use crate::leadership::Authority;
 
 /// Longest note of an event that an API server accepts, in bytes.
 const NOTE_LIMIT: usize = 1024;
@@ -40,7 +41,8 @@ impl Events {
         let reference = snippet.object_ref(&());
         let (recorder, authority) = (Arc::clone(&self.recorder), self.authority.clone());
         self.pending.spawn(async move {
-            let _permit = authority.permit();
+            // News of what this process did is told by nobody else, so the right that it was done with is enough.
+            let Ok(_permit) = authority.permit() else { return };
             match tokio::time::timeout(REQUEST_TIMEOUT, recorder.publish(&event, &reference)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(reason = event.reason, %error, "Event could not be published"),

@@ -3,7 +3,7 @@
 //! One watch covers the cluster, or each watched namespace has its own; either way there is one cache for each kind. A cache
 //! answers without the API server and may be a moment old.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 
@@ -77,9 +77,9 @@ where
     let mut parts = Vec::new();
     for (index, stream) in streams.into_iter().enumerate() {
         all.push(stream.map(move |event| (index, event)));
-        parts.push(Part { known: HashSet::new(), listing: HashSet::new(), complete: false });
+        parts.push(Part::new());
     }
-    let mut parts = Merge { parts, announced: false, deleted_early: Vec::new() };
+    let mut parts = Merge { parts, announced: false };
     all.map(move |(index, event)| match event {
         Ok(event) => parts.take(index, event, &store).into_iter().map(Ok).collect(),
         Err(error) => vec![Err(error)],
@@ -91,14 +91,20 @@ where
 struct Part<K: Resource<DynamicType = ()>> {
     known: HashSet<ObjectRef<K>>,
     listing: HashSet<ObjectRef<K>>,
+    /// What it reported before all first lists were in: only then does the cache get to see it.
+    pending: HashMap<ObjectRef<K>, K>,
     complete: bool,
+}
+
+impl<K: Resource<DynamicType = ()>> Part<K> {
+    fn new() -> Self {
+        Self { known: HashSet::new(), listing: HashSet::new(), pending: HashMap::new(), complete: false }
+    }
 }
 
 struct Merge<K: Resource<DynamicType = ()>> {
     parts: Vec<Part<K>>,
     announced: bool,
-    /// A list that is under way cannot take an object back, so deletions wait for its end.
-    deleted_early: Vec<K>,
 }
 
 impl<K> Merge<K>
@@ -106,48 +112,54 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
     ObjectRef<K>: Hash + Eq,
 {
-    /// Translates an event of one watch. Until all first lists are in, the cache sees one long list; from then on single changes.
+    /// Translates an event of one watch. Until all first lists are in, the cache sees nothing; then one long list; from then on
+    /// single changes.
     fn take(&mut self, index: usize, event: Event<K>, store: &Store<K>) -> Vec<Event<K>> {
+        let announced = self.announced;
         let part = &mut self.parts[index];
         match event {
             Event::Init => {
                 part.listing = HashSet::new();
                 Vec::new()
             }
-            Event::InitApply(object) => {
-                part.listing.insert(ObjectRef::from_obj(&object));
-                vec![if self.announced { Event::Apply(object) } else { Event::InitApply(object) }]
+            Event::InitApply(object) | Event::Apply(object) => {
+                let key = ObjectRef::from_obj(&object);
+                part.known.insert(key.clone());
+                part.listing.insert(key.clone());
+                if announced {
+                    return vec![Event::Apply(object)];
+                }
+                part.pending.insert(key, object);
+                Vec::new()
             }
             Event::InitDone => {
                 let listed = std::mem::take(&mut part.listing);
                 let gone: Vec<_> = part.known.difference(&listed).filter_map(|key| store.get(key)).collect();
+                part.pending.retain(|key, _| listed.contains(key));
                 part.known = listed;
                 part.complete = true;
-                if self.announced {
-                    gone.into_iter().map(|object| Event::Delete(K::clone(&object))).collect()
-                } else if self.parts.iter().all(|part| part.complete) {
-                    self.announced = true;
-                    let deleted = std::mem::take(&mut self.deleted_early).into_iter().map(Event::Delete);
-                    std::iter::once(Event::InitDone).chain(deleted).collect()
-                } else {
-                    Vec::new()
+                if announced {
+                    return gone.into_iter().map(|object| Event::Delete(K::clone(&object))).collect();
                 }
-            }
-            Event::Apply(object) => {
-                let key = ObjectRef::from_obj(&object);
-                self.deleted_early.retain(|deleted| ObjectRef::from_obj(deleted) != key);
-                part.known.insert(key);
-                vec![if self.announced { Event::Apply(object) } else { Event::InitApply(object) }]
+                self.announce()
             }
             Event::Delete(object) => {
-                part.known.remove(&ObjectRef::from_obj(&object));
-                if self.announced {
-                    return vec![Event::Delete(object)];
-                }
-                self.deleted_early.push(object);
-                Vec::new()
+                let key = ObjectRef::from_obj(&object);
+                part.known.remove(&key);
+                part.pending.remove(&key);
+                if announced { vec![Event::Delete(object)] } else { Vec::new() }
             }
         }
+    }
+
+    /// The one long list, if every part is complete.
+    fn announce(&mut self) -> Vec<Event<K>> {
+        if !self.parts.iter().all(|part| part.complete) {
+            return Vec::new();
+        }
+        self.announced = true;
+        let objects = self.parts.iter_mut().flat_map(|part| std::mem::take(&mut part.pending).into_values());
+        std::iter::once(Event::Init).chain(objects.map(Event::InitApply)).chain([Event::InitDone]).collect()
     }
 }
 
@@ -168,14 +180,7 @@ mod tests {
     async fn cache_after(script: Script) -> (Vec<String>, bool) {
         let writer = Writer::default();
         let store = writer.as_reader();
-        let mut merge = Merge {
-            parts: script
-                .iter()
-                .map(|_| Part { known: HashSet::new(), listing: HashSet::new(), complete: false })
-                .collect(),
-            announced: false,
-            deleted_early: Vec::new(),
-        };
+        let mut merge = Merge { parts: script.iter().map(|_| Part::new()).collect(), announced: false };
         let mut writer = writer;
         for (index, events) in script.into_iter().enumerate() {
             for event in events {
@@ -206,6 +211,15 @@ mod tests {
         let restarted = [list(&["y", "z"]), list(&["z"])].concat();
         let (names, _) = cache_after(vec![list(&["x"]), restarted]).await;
         assert_eq!(names, ["x", "z"]);
+    }
+
+    #[tokio::test]
+    async fn what_an_interrupted_list_reported_is_no_ghost() {
+        let torn = || vec![Event::Init, Event::InitApply(snippet("ghost"))];
+        let (names, _) = cache_after(vec![[torn(), list(&["x"])].concat()]).await;
+        assert_eq!(names, ["x"]);
+        let (names, _) = cache_after(vec![[list(&["x"]), torn(), list(&["x"])].concat()]).await;
+        assert_eq!(names, ["x"]);
     }
 
     #[tokio::test]

@@ -8,19 +8,21 @@ use serde_json::{Value, json};
 
 use jaas_api::{ExternalArtifact, FIELD_MANAGER, JsonnetSnippet};
 
-use super::{Permit, RequestError, request};
+use super::{RequestError, request};
+use crate::leadership::Permit;
 
 /// Changes metadata or spec of an object that is still in the state of `resource_version`.
 ///
 /// # Errors
 /// A conflict where somebody else wrote first; whatever the API server answers.
-pub async fn patch<K>(_: &Permit, client: &Client, object: &K, mut patch: Value) -> Result<K, RequestError>
+pub async fn patch<K>(permit: &Permit, client: &Client, object: &K, mut patch: Value) -> Result<K, RequestError>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
         + DeserializeOwned
         + std::fmt::Debug,
 {
+    permit.check()?;
     let (api, name) = address(client, object);
     patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
     request(api.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await
@@ -31,7 +33,7 @@ where
 /// # Errors
 /// A conflict where somebody else wrote first; whatever the API server answers.
 pub async fn patch_status<K>(
-    _: &Permit,
+    permit: &Permit,
     client: &Client,
     object: &K,
     status: serde_json::Map<String, Value>,
@@ -42,6 +44,7 @@ where
         + DeserializeOwned
         + std::fmt::Debug,
 {
+    permit.check()?;
     let (api, name) = address(client, object);
     let patch = json!({"metadata": {"resourceVersion": object.meta().resource_version}, "status": status});
     request(api.patch_status(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await
@@ -52,10 +55,11 @@ where
 /// # Errors
 /// Whatever the API server answers, such as that it is there already.
 pub async fn create_artifact(
-    _: &Permit,
+    permit: &Permit,
     client: &Client,
     artifact: &ExternalArtifact,
 ) -> Result<ExternalArtifact, RequestError> {
+    permit.check()?;
     let api = Api::namespaced(client.clone(), artifact.metadata.namespace.as_deref().unwrap_or_default());
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     request(api.create(&params, artifact)).await
@@ -65,7 +69,12 @@ pub async fn create_artifact(
 ///
 /// # Errors
 /// Whatever the API server answers.
-pub async fn delete_artifact(_: &Permit, client: &Client, artifact: &ExternalArtifact) -> Result<(), RequestError> {
+pub async fn delete_artifact(
+    permit: &Permit,
+    client: &Client,
+    artifact: &ExternalArtifact,
+) -> Result<(), RequestError> {
+    permit.check()?;
     let (api, name) = address(client, artifact);
     let params = DeleteParams {
         preconditions: Some(Preconditions { uid: artifact.metadata.uid.clone(), resource_version: None }),

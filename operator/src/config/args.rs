@@ -8,7 +8,12 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 /// Renders Jsonnet and publishes the result as Flux ExternalArtifacts.
 #[derive(Parser, Debug)]
-#[command(name = "jaas-operator", disable_version_flag = true, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "jaas-operator",
+    disable_version_flag = true,
+    args_override_self = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Args {
     /// What to do; without a command the operator runs.
     #[command(subcommand)]
@@ -110,6 +115,12 @@ pub struct Run {
     /// Address under which consumers reach the storage server.
     #[arg(long, help_heading = "Storage", default_value = "", value_name = "URL")]
     pub storage_base_url: String,
+    /// Bytes that a local store may hold, such as 1Gi; 0 leaves the volume's size as the limit.
+    #[arg(long, help_heading = "Storage", default_value = "0", value_name = "BYTES")]
+    pub storage_quota: String,
+    /// Verified artifacts that are kept in memory, so that they are served while the store is away; 0 keeps none.
+    #[arg(long, help_heading = "Storage", default_value = "64Mi", value_name = "BYTES")]
+    pub storage_cache: String,
     /// Host that the storage server binds.
     #[arg(long, help_heading = "Storage", default_value = "0.0.0.0", value_name = "HOST")]
     pub storage_listen_address: String,
@@ -122,6 +133,12 @@ pub struct Run {
     /// Limit for writing a response.
     #[arg(long, help_heading = "Storage", default_value = "5m", value_name = "DURATION")]
     pub storage_write_timeout: String,
+    /// How long a file must be seen that no snippet and no artifact names before it is removed.
+    #[arg(long, help_heading = "Storage", default_value = "2h", value_name = "DURATION")]
+    pub storage_orphan_age: String,
+    /// How often such files are looked for; 0 means never.
+    #[arg(long, help_heading = "Storage", default_value = "10m", value_name = "DURATION")]
+    pub storage_orphan_interval: String,
     /// How often left-over temporary files are swept; 0 means never.
     #[arg(long, help_heading = "Storage", default_value = "10m", value_name = "DURATION")]
     pub storage_sweep_interval: String,
@@ -129,9 +146,58 @@ pub struct Run {
     #[arg(long, help_heading = "Storage", default_value = "30m", value_name = "DURATION")]
     pub storage_sweep_max_tmp_age: String,
 
-    /// Lets one of several replicas write. Not there yet: only `false` is accepted.
+    /// Host and port of the object store.
+    #[arg(long, help_heading = "S3", default_value = "", value_name = "HOST:PORT")]
+    pub s3_endpoint: String,
+    /// Bucket, which must exist.
+    #[arg(long, help_heading = "S3", default_value = "", value_name = "NAME")]
+    pub s3_bucket: String,
+    /// Where in the bucket; slashes at both ends are ignored.
+    #[arg(long, help_heading = "S3", default_value = "", value_name = "PREFIX")]
+    pub s3_prefix: String,
+    /// Region; learned from the service where it says so.
+    #[arg(long, help_heading = "S3", default_value = "", value_name = "REGION")]
+    pub s3_region: String,
+    /// Speaks TLS.
+    #[arg(long, help_heading = "S3", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    pub s3_use_ssl: bool,
+    /// File with certificates in PEM that may sign the endpoint's; the system's otherwise.
+    #[arg(long, help_heading = "S3", value_name = "FILE")]
+    pub s3_ca_file: Option<PathBuf>,
+    /// Access key; otherwise environment, shared files, web identity, container and instance metadata.
+    #[arg(long, help_heading = "S3", default_value = "", hide_default_value = true, value_name = "KEY")]
+    pub s3_access_key: String,
+    /// Secret key.
+    #[arg(long, help_heading = "S3", default_value = "", hide_default_value = true, value_name = "KEY")]
+    pub s3_secret_key: String,
+    /// Session token of temporary keys.
+    #[arg(long, help_heading = "S3", default_value = "", hide_default_value = true, value_name = "TOKEN")]
+    pub s3_session_token: String,
+    /// AWS credentials file, or a directory with files named AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; read again when it changes.
+    #[arg(long, help_heading = "S3", value_name = "PATH")]
+    pub s3_credentials_file: Option<PathBuf>,
+    /// Signs no request.
+    #[arg(long, help_heading = "S3", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    pub s3_anonymous: bool,
+
+    /// Lets one of several replicas write; the others serve and wait.
     #[arg(long, help_heading = "Leader election", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
     pub leader_election: bool,
+    /// Name of the Lease.
+    #[arg(long, help_heading = "Leader election", default_value = "jaas-operator", value_name = "NAME")]
+    pub leader_election_id: String,
+    /// Namespace of the Lease; the pod's own when empty.
+    #[arg(long, help_heading = "Leader election", default_value = "", value_name = "NAME")]
+    pub leader_election_namespace: String,
+    /// How long others wait after the leader was last heard of.
+    #[arg(long, help_heading = "Leader election", default_value = "15s", value_name = "DURATION")]
+    pub leader_election_lease_duration: String,
+    /// How long a leader goes on that cannot renew its Lease.
+    #[arg(long, help_heading = "Leader election", default_value = "10s", value_name = "DURATION")]
+    pub leader_election_renew_deadline: String,
+    /// Time between two renewals, and between two attempts to lead.
+    #[arg(long, help_heading = "Leader election", default_value = "2s", value_name = "DURATION")]
+    pub leader_election_retry_period: String,
 
     /// Host that the management server binds.
     #[arg(long, help_heading = "Management", default_value = "127.0.0.1", value_name = "HOST")]

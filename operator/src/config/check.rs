@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use jaas_storage::{S3Credentials, S3Options};
+
+use crate::leadership::Timing;
+
 use super::value::{self, duration, whole_number};
-use super::{Cluster, Config, Evaluation, Listener, Log, Run, Snippets, Storage};
+use super::{Backend, Cluster, Config, Election, Evaluation, Listener, Log, Run, Snippets, Storage};
 
 /// Prefix of environment variables that define external variables.
 const EXT_VAR_PREFIX: &str = "JAAS_EXT_VAR_";
@@ -62,6 +66,7 @@ impl Config {
             snippets: snippets(&run, environment, &mut mistakes),
             evaluation: evaluation(&run, &mut mistakes),
             storage: storage(&run, &mut mistakes),
+            election: election(&run, &mut mistakes),
             management: Listener {
                 host: run.management_listen_address.clone(),
                 port: port("management-port", &run.management_port, &mut mistakes),
@@ -72,11 +77,6 @@ impl Config {
             shutdown_delay: mistakes.read("shutdown-delay", &run.shutdown_delay, duration),
             log: log(&run, &mut mistakes),
         };
-        mistakes.unless(
-            !run.leader_election,
-            "leader-election",
-            "leader election is not there yet, so two replicas would both write; run one replica with --leader-election=false",
-        );
         if mistakes.0.is_empty() { Ok(config) } else { Err(UsageError(mistakes.0)) }
     }
 }
@@ -145,13 +145,18 @@ fn evaluation(run: &Run, mistakes: &mut Mistakes) -> Evaluation {
 }
 
 fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
-    match run.storage_backend.as_str() {
-        "local" => {
-            mistakes.unless(!run.storage_path.is_empty(), "storage-path", "required when --storage-backend=local");
+    let backend = match run.storage_backend.as_str() {
+        "s3" => s3(run, mistakes),
+        other => {
+            if other == "local" {
+                mistakes.unless(!run.storage_path.is_empty(), "storage-path", "required when --storage-backend=local");
+            } else {
+                mistakes.add("storage-backend", format_args!("must be one of local, s3, got {other:?}"));
+            }
+            let quota = mistakes.read("storage-quota", &run.storage_quota, value::bytes);
+            Backend::Local { path: run.storage_path.clone().into(), quota: (quota > 0).then_some(quota) }
         }
-        "s3" => mistakes.add("storage-backend", "`s3` is not there yet; use `local` with --storage-path"),
-        other => mistakes.add("storage-backend", format_args!("must be one of local, s3, got {other:?}")),
-    }
+    };
     let base_url = run.storage_base_url.trim_end_matches('/').to_owned();
     if base_url.is_empty() {
         mistakes.add("storage-base-url", "required when --enable-flux-integration is set");
@@ -163,7 +168,8 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
         );
     }
     Storage {
-        path: run.storage_path.clone().into(),
+        backend,
+        cache_bytes: mistakes.read("storage-cache", &run.storage_cache, value::bytes),
         base_url,
         listener: Listener {
             host: run.storage_listen_address.clone(),
@@ -171,9 +177,59 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
             read_timeout: mistakes.read("storage-read-timeout", &run.storage_read_timeout, duration),
             write_timeout: mistakes.read("storage-write-timeout", &run.storage_write_timeout, duration),
         },
+        orphan_age: mistakes.read("storage-orphan-age", &run.storage_orphan_age, duration),
+        orphan_interval: mistakes.read("storage-orphan-interval", &run.storage_orphan_interval, duration),
         sweep_interval: mistakes.read("storage-sweep-interval", &run.storage_sweep_interval, duration),
         sweep_max_tmp_age: mistakes.read("storage-sweep-max-tmp-age", &run.storage_sweep_max_tmp_age, duration),
     }
+}
+
+fn s3(run: &Run, mistakes: &mut Mistakes) -> Backend {
+    if run.s3_endpoint.is_empty() || run.s3_bucket.is_empty() {
+        mistakes
+            .0
+            .push("Invalid S3 config: --s3-endpoint and --s3-bucket are required when --storage-backend=s3".to_owned());
+    }
+    mistakes.unless(
+        !run.s3_endpoint.contains("://"),
+        "s3-endpoint",
+        "must be HOST:PORT; --s3-use-ssl chooses the scheme",
+    );
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let credentials = match (&run.s3_credentials_file, some(&run.s3_access_key)) {
+        _ if run.s3_anonymous => S3Credentials::Anonymous,
+        (Some(path), _) => S3Credentials::File(path.clone()),
+        (None, Some(access_key)) => S3Credentials::Static {
+            access_key,
+            secret_key: run.s3_secret_key.clone(),
+            session_token: some(&run.s3_session_token),
+        },
+        (None, None) => S3Credentials::Chain,
+    };
+    let options = S3Options {
+        use_ssl: run.s3_use_ssl,
+        prefix: run.s3_prefix.clone(),
+        region: some(&run.s3_region),
+        credentials,
+        ..S3Options::new(&run.s3_endpoint, &run.s3_bucket)
+    };
+    Backend::S3 { options: Box::new(options), ca_file: run.s3_ca_file.clone() }
+}
+
+fn election(run: &Run, mistakes: &mut Mistakes) -> Option<Election> {
+    let lease = mistakes.read("leader-election-lease-duration", &run.leader_election_lease_duration, duration);
+    let deadline = mistakes.read("leader-election-renew-deadline", &run.leader_election_renew_deadline, duration);
+    let retry = mistakes.read("leader-election-retry-period", &run.leader_election_retry_period, duration);
+    mistakes.unless(!run.leader_election_id.is_empty(), "leader-election-id", "must be the name of a Lease");
+    let timing = Timing::new(lease, deadline, retry).unwrap_or_else(|error| {
+        mistakes.add("leader-election-lease-duration", error);
+        Timing::default()
+    });
+    run.leader_election.then(|| Election {
+        id: run.leader_election_id.clone(),
+        namespace: run.leader_election_namespace.clone(),
+        timing,
+    })
 }
 
 fn port(flag: &str, text: &str, mistakes: &mut Mistakes) -> u16 {
@@ -233,12 +289,8 @@ mod tests {
         Config::new(args.run, environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
     }
 
-    const ENOUGH: [&str; 4] = [
-        "--enable-flux-integration",
-        "--storage-path=/data",
-        "--storage-base-url=http://jaas-storage/",
-        "--leader-election=false",
-    ];
+    const ENOUGH: [&str; 3] =
+        ["--enable-flux-integration", "--storage-path=/data", "--storage-base-url=http://jaas-storage/"];
 
     #[test]
     fn the_least_that_starts_the_operator() {
@@ -246,6 +298,7 @@ mod tests {
         assert_eq!(config.storage.base_url, "http://jaas-storage");
         assert_eq!(config.storage.listener.port, 8082);
         assert_eq!(config.metrics.unwrap().port(), 8083);
+        assert_eq!(config.election.map(|election| election.id).as_deref(), Some("jaas-operator"));
         assert!(config.snippets.no_cross_namespace_refs);
         assert_eq!(config.evaluation.memory_bytes, 256 << 20);
     }
@@ -267,6 +320,8 @@ mod tests {
                 "--evaluation-timeout=soon",
                 "--shutdown-delay=-1s",
                 "--max-stack=many",
+                "--leader-election-id=",
+                "--leader-election-lease-duration=5s",
             ],
             &[],
         )
@@ -284,12 +339,13 @@ mod tests {
                 "Invalid --storage-backend: must be one of local, s3, got \"nfs\"",
                 "Invalid --storage-base-url: required when --enable-flux-integration is set",
                 "Invalid --storage-port: must be an integer in 1..65535, got \"0\"",
+                "Invalid --leader-election-id: must be the name of a Lease",
+                "Invalid --leader-election-lease-duration: the lease duration 5s must be longer than the renew deadline 10s",
                 "Invalid --management-port: must be an integer in 1..65535, got \"x\"",
                 "Invalid --metrics-bind-address: must be 0 or HOST:PORT with a port in 1..65535, got \"nowhere\"",
                 "Invalid --shutdown-delay: must not be negative, got \"-1s\"",
                 "Invalid --log-level: must be one of debug, info, warn, error, got \"loud\"",
                 "Invalid --log-format: must be one of json, text, got \"xml\"",
-                "Invalid --leader-election: leader election is not there yet, so two replicas would both write; run one replica with --leader-election=false",
             ]
         );
     }
@@ -312,11 +368,24 @@ mod tests {
     }
 
     #[test]
-    fn s3_is_refused_with_what_to_use_instead() {
-        let error = config(&[&ENOUGH[..], &["--storage-backend=s3"]].concat(), &[]).unwrap_err();
+    fn a_bucket_needs_an_endpoint_and_takes_credentials_in_their_order() {
+        let s3 = |more: &[&str]| {
+            let config = config(&[&ENOUGH[..], &["--storage-backend=s3"], more].concat(), &[])?;
+            match config.storage.backend {
+                Backend::S3 { options, .. } => Ok(format!("{:?}", options.credentials)),
+                Backend::Local { .. } => Ok("local".to_owned()),
+            }
+        };
         assert_eq!(
-            error.to_string(),
-            "Invalid --storage-backend: `s3` is not there yet; use `local` with --storage-path"
+            s3(&[]).map_err(|error: UsageError| error.to_string()),
+            Err("Invalid S3 config: --s3-endpoint and --s3-bucket are required when --storage-backend=s3".to_owned())
         );
+        let bucket = ["--s3-endpoint=s3:9000", "--s3-bucket=artifacts"];
+        let with = |more: &[&str]| s3(&[&bucket[..], more].concat()).map_err(|error: UsageError| error.to_string());
+        assert_eq!(with(&[]).as_deref(), Ok("Chain"));
+        assert_eq!(with(&["--s3-access-key=a", "--s3-secret-key=b"]).as_deref(), Ok("Static"));
+        assert_eq!(with(&["--s3-access-key=a", "--s3-credentials-file=/keys"]).as_deref(), Ok("File(\"/keys\")"));
+        assert_eq!(with(&["--s3-access-key=a", "--s3-anonymous"]).as_deref(), Ok("Anonymous"));
+        assert!(s3(&["--s3-endpoint=http://s3:9000", "--s3-bucket=a"]).is_err());
     }
 }

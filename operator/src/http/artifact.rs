@@ -10,7 +10,7 @@ use std::sync::Arc;
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use jaas_storage::store::{ArtifactPath, Readable};
+use jaas_storage::store::{ArtifactPath, ErrorKind, Readable};
 use jaas_storage::{Digest, Store};
 use warp::Filter;
 use warp::path::FullPath;
@@ -68,7 +68,7 @@ impl Artifacts {
             Ok(None) => self.missing(&path, &standing),
             Err(error) => {
                 tracing::warn!(artifact = %path.key, error = chain(&error), "Reading an artifact failed");
-                soon("the store does not answer")
+                refused(error.kind)
             }
         }
     }
@@ -120,6 +120,15 @@ fn soon(why: &'static str) -> Response {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, why);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
     response
+}
+
+/// A store that cannot be asked. None of these answers ends a consumer's own retries.
+fn refused(kind: ErrorKind) -> Response {
+    match kind {
+        ErrorKind::Unreachable => text(StatusCode::BAD_GATEWAY, "the store cannot be reached"),
+        ErrorKind::TimedOut => text(StatusCode::GATEWAY_TIMEOUT, "the store did not answer in time"),
+        _ => soon("the store does not answer"),
+    }
 }
 
 fn text(status: StatusCode, words: &'static str) -> Response {

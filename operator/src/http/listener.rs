@@ -106,6 +106,8 @@ pub async fn serve<S, B>(
 fn moving(stream: TcpStream, limit: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout((!limit.is_zero()).then_some(limit));
+    // hyper's own limit starts with the first byte, so that one who sends none would stay for ever.
+    stream.set_read_timeout((!limit.is_zero()).then(|| limit.max(IDLE_AT_LEAST)));
     Box::pin(stream)
 }
 

@@ -38,7 +38,11 @@ pub fn spec(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Checked, Re
     Ok(Checked { account })
 }
 
-fn account(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Account, Refusal> {
+/// Whose rights are used, whatever else is wrong with the spec.
+///
+/// # Errors
+/// Where nobody is named.
+pub fn account(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Account, Refusal> {
     let named = snippet.spec.service_account_name.as_deref().filter(|name| !name.is_empty());
     let name = named.unwrap_or(&settings.default_service_account);
     if name.is_empty() {

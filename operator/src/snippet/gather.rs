@@ -118,13 +118,9 @@ async fn library(
     let library = match request(libraries.get(&reference.name)).await {
         Ok(library) => library,
         Err(error) => {
-            // Another tenant's namespace is told apart in one way only: not reachable.
             if meaning(&error) == Meaning::NotFound {
                 let what = if foreign {
-                    format!(
-                        "cross-namespace JsonnetLibrary {:?} is not reachable; check the library in {namespace:?}",
-                        reference.name
-                    )
+                    unreachable(reference, namespace)
                 } else {
                     format!("JsonnetLibrary {:?} in {namespace:?} not found", reference.name)
                 };
@@ -132,10 +128,19 @@ async fn library(
             }
             forget_if_unauthorized(world, tenant, &error).await;
             let context = format!("reading JsonnetLibrary {namespace}/{}", reference.name);
-            return Ok(Err(tenant_request(&context, error)?));
+            let refusal = tenant_request(&context, error)?;
+            return Ok(Err(if foreign {
+                Refusal::new(refusal.reason, unreachable(reference, namespace))
+            } else {
+                refusal
+            }));
         }
     };
     let Some(files) = library.spec.files.filter(|files| !files.is_empty()) else {
+        if foreign {
+            let what = unreachable(reference, namespace);
+            return Ok(Err(Refusal::new(Reason::SourceRefNotYetSupported, what)));
+        }
         return Ok(Err(Refusal::new(
             Reason::SourceRefNotYetSupported,
             format!(
@@ -145,6 +150,11 @@ async fn library(
         )));
     };
     Ok(Ok(files))
+}
+
+/// All that is told of a library in another namespace that cannot be used: what is wrong with it is its owner's business.
+fn unreachable(reference: &LibraryRef, namespace: &str) -> String {
+    format!("cross-namespace JsonnetLibrary {:?} is not reachable; check the library in {namespace:?}", reference.name)
 }
 
 /// A token that is not accepted any more is worth nothing to the next try.

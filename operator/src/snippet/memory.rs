@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jaas_api::{ExternalArtifact, JsonnetSnippet, Reason};
+use jaas_api::{ExternalArtifact, JsonnetSnippet};
 use jaas_storage::{Key, Revision};
 use kube::{Resource, ResourceExt};
 
@@ -35,6 +35,8 @@ struct Entry {
     artifact: Option<Arc<ExternalArtifact>>,
     /// Newest version of the artifact that we wrote ourselves.
     artifact_version: u64,
+    /// Version of the artifact's last deletion.
+    gone_version: u64,
     /// Whether a write of the artifact may be under way, whose version nobody can know yet.
     busy: bool,
     /// Newest version of the artifact that was reported meanwhile.
@@ -74,8 +76,9 @@ impl Memory {
     /// Our write of the artifact was answered with this.
     pub fn wrote_artifact(&self, key: &Key, artifact: ExternalArtifact) {
         self.with(key, |entry| {
-            entry.artifact_version = entry.artifact_version.max(version(&artifact));
-            entry.artifact = Some(Arc::new(artifact));
+            let version = version(&artifact);
+            entry.artifact_version = entry.artifact_version.max(version);
+            entry.artifact = (version > entry.gone_version).then(|| Arc::new(artifact));
         });
     }
 
@@ -101,7 +104,21 @@ impl Memory {
 
     /// What we know of the artifact is out of date.
     pub fn forget_artifact(&self, key: &Key) {
-        self.with(key, |entry| entry.artifact = None);
+        self.gone(key, 0);
+    }
+
+    /// The artifact was deleted; an answer to an earlier write of ours that comes later says nothing.
+    pub fn artifact_deleted(&self, key: &Key, artifact: &ExternalArtifact) {
+        self.gone(key, version(artifact));
+    }
+
+    fn gone(&self, key: &Key, version: u64) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get_mut(key) {
+            entry.artifact = None;
+            entry.gone_version = entry.gone_version.max(version);
+            entry.reported_while_busy = entry.reported_while_busy.max(version);
+        }
     }
 
     /// These inputs were rendered in this process and gave what the status records, which has no fingerprint of them.
@@ -149,7 +166,7 @@ impl Memory {
     /// When to look again at a refused snippet.
     pub fn recheck(&self, key: &Key, refusal: &Refusal) -> Duration {
         self.with(key, |entry| match &entry.failure {
-            _ if refusal.reason == Reason::StorageUnavailable => {
+            _ if refusal.reason.is_about_storage() => {
                 entry.store_refusals = entry.store_refusals.saturating_add(1);
                 STORE_RECHECK.saturating_mul(1 << (entry.store_refusals - 1).min(10)).min(RECHECK)
             }
@@ -166,7 +183,8 @@ impl Memory {
             entry.transient_failures = entry.transient_failures.saturating_add(1);
             entry.transient_failures
         });
-        (times >= WORTH_TELLING).then(|| Refusal::new(deferred.reason, super::outcome::chain(deferred)))
+        let worth = if deferred.soon { 2 * WORTH_TELLING } else { WORTH_TELLING };
+        (times >= worth).then(|| Refusal::new(deferred.reason, super::outcome::chain(deferred)))
     }
 
     /// The trouble is over.
@@ -177,10 +195,8 @@ impl Memory {
     /// When to try again after trouble that may pass, with jitter.
     pub fn backoff(&self, key: &Key, deferred: &Deferred) -> Duration {
         let times = self.with(key, |entry| entry.transient_failures);
-        if deferred.soon && times < WORTH_TELLING {
-            return CONFLICT_DELAY;
-        }
-        let delay = BACKOFF.saturating_mul(1 << times.saturating_sub(1).min(20)).min(BACKOFF_AT_MOST);
+        let first = if deferred.soon { CONFLICT_DELAY } else { BACKOFF };
+        let delay = first.saturating_mul(1 << times.saturating_sub(1).min(20)).min(BACKOFF_AT_MOST);
         delay.mul_f64(rand::random_range(0.8..1.2))
     }
 
@@ -209,9 +225,12 @@ pub struct Busy<'a> {
 }
 
 impl Busy<'_> {
-    /// Whether somebody else changed the artifact meanwhile, so that the snippet has to be looked at again.
-    pub fn was_changed_by_others(&self) -> bool {
-        self.memory.with(&self.key, |entry| entry.reported_while_busy > entry.artifact_version)
+    /// Ends it, and answers whether somebody else changed the artifact meanwhile, so that the snippet has to be looked at again.
+    pub fn finish(self) -> bool {
+        self.memory.with(&self.key, |entry| {
+            entry.busy = false;
+            entry.reported_while_busy > entry.artifact_version
+        })
     }
 }
 
@@ -249,6 +268,7 @@ fn version<K: Resource>(object: &K) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use jaas_api::Reason;
     use jaas_api::snippet::SnippetSpec;
 
     fn key() -> Key {
@@ -290,12 +310,30 @@ mod tests {
         let busy = memory.busy(&key());
         assert!(memory.is_own_write(&key(), &artifact(5)));
         memory.wrote_artifact(&key(), artifact(5));
-        assert!(!busy.was_changed_by_others());
+        assert!(!busy.finish());
+        let busy = memory.busy(&key());
         assert!(memory.is_own_write(&key(), &artifact(6)));
-        assert!(busy.was_changed_by_others());
-        drop(busy);
+        assert!(busy.finish());
         assert!(memory.is_own_write(&key(), &artifact(5)));
         assert!(!memory.is_own_write(&key(), &artifact(6)));
+    }
+
+    #[test]
+    fn a_deleted_artifact_is_not_brought_back_by_a_late_answer() {
+        let artifact = |version: u64| {
+            let mut artifact = ExternalArtifact::default();
+            artifact.metadata.resource_version = Some(version.to_string());
+            artifact
+        };
+        let memory = Memory::default();
+        memory.wrote_artifact(&key(), artifact(4));
+        let busy = memory.busy(&key());
+        memory.artifact_deleted(&key(), &artifact(7));
+        memory.wrote_artifact(&key(), artifact(6));
+        assert_eq!(memory.freshest_artifact(&key(), None), None);
+        assert!(busy.finish(), "the deletion is looked at");
+        memory.wrote_artifact(&key(), artifact(8));
+        assert!(memory.freshest_artifact(&key(), None).is_some());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jaas_storage::{Key, Presence, Revision};
 use kube::runtime::reflector::ObjectRef;
 
 use super::artifact::{self, Ownership};
-use super::outcome::{Announced, Attempt, Deferred, Refusal, chain};
+use super::outcome::{Announced, Attempt, Deferred, Refusal, storage_refusal};
 use super::world::World;
 use crate::telemetry::metrics::Healed;
 
@@ -88,34 +88,43 @@ pub async fn observe(world: &World, snippet: Arc<JsonnetSnippet>) -> Attempt<Opt
         .as_ref()
         .filter(|artifact| artifact::ownership(artifact, &snippet) == Ownership::Ours)
         .and_then(|artifact| artifact.published().cloned());
-    let current = match &published {
-        Some(published) => published.revision.parse().ok().map(|revision| Announced {
-            revision,
-            digest: published.digest.as_deref().and_then(|digest| digest.parse().ok()),
-        }),
-        None => snippet
-            .status
-            .as_ref()
-            .and_then(|status| status.revision.as_ref()?.parse().ok())
-            .map(|revision| Announced { revision, digest: None }),
-    };
-    let (presence, store_trouble) = match &current {
-        None => (None, None),
-        Some(current) => match look_up(world, &key, current).await {
-            Ok(presence) => (Some(presence), None),
-            Err(trouble) => (None, Some(trouble)),
-        },
-    };
+    let announced = published.as_ref().and_then(|published| {
+        let digest = published.digest.as_deref().and_then(|digest| digest.parse().ok());
+        published.revision.parse().ok().map(|revision| Announced { revision, digest })
+    });
+    let recorded = snippet
+        .status
+        .as_ref()
+        .and_then(|status| status.revision.as_ref()?.parse().ok())
+        .map(|revision| Announced { revision, digest: None });
+    let mut current = announced.or_else(|| recorded.clone());
+    let (mut presence, mut store_trouble) = (None, None);
+    if let Some(wanted) = &current {
+        match look_up(world, &key, wanted).await {
+            Ok(found) => presence = Some(found),
+            Err(trouble) => store_trouble = Some(trouble),
+        }
+    }
+    // An announcement that leads nowhere, beside a record that does not: somebody edited the artifact.
+    if matches!(presence, Some(Presence::Missing))
+        && let Some(recorded) = recorded
+        && current.as_ref().is_some_and(|current| current.revision != recorded.revision)
+        && let Ok(found @ Presence::Intact { .. }) = look_up(world, &key, &recorded).await
+    {
+        (current, presence) = (Some(recorded), Some(found));
+    }
     let published = published.and_then(|artifact| artifact.revision.parse().ok());
     Ok(Some(Seen { key, snippet, artifact, published, current, presence, store_trouble }))
 }
 
+/// What our artifact of this name announces now, as far as is known.
+pub fn announced_revision(world: &World, key: &Key) -> Option<Revision> {
+    let cached = world.artifacts.get(&ObjectRef::new(key.name()).within(key.namespace()));
+    world.memory.freshest_artifact(key, cached)?.published()?.revision.parse().ok()
+}
+
 async fn look_up(world: &World, key: &Key, current: &Announced) -> Result<Presence, Refusal> {
-    let presence = world
-        .store
-        .presence(key, &current.revision)
-        .await
-        .map_err(|error| Refusal::new(Reason::StorageUnavailable, chain(&error)))?;
+    let presence = world.store.presence(key, &current.revision).await.map_err(|error| storage_refusal(&error))?;
     match &presence {
         Presence::Intact { .. } => {}
         Presence::Missing => world.metrics.artifact(Healed::Missing),

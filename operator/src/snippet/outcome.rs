@@ -4,11 +4,13 @@ use std::error::Error;
 use std::sync::Arc;
 
 use jaas_api::Reason;
+use jaas_storage::store::{ErrorKind, StoreError};
 use jaas_storage::{Digest, Revision};
 
 use super::observe::Seen;
 use crate::cluster::RequestError;
 use crate::cluster::classify::{Meaning, denial_message, meaning};
+use crate::leadership::NotLeader;
 
 /// A step that may have to be tried again.
 pub type Attempt<T> = Result<T, Deferred>;
@@ -31,7 +33,7 @@ impl Judgement {
     pub fn is_about_store_or_owner(&self) -> bool {
         match self {
             Self::Published(_) | Self::Unchanged | Self::Suspended => false,
-            Self::Refused(refusal) => matches!(refusal.reason, Reason::StorageUnavailable | Reason::ArtifactConflict),
+            Self::Refused(refusal) => refusal.reason.is_about_storage() || refusal.reason == Reason::ArtifactConflict,
         }
     }
 
@@ -129,6 +131,16 @@ impl Deferred {
         }
     }
 
+    /// Leadership ended while the snippet was worked on; whoever leads now works on it.
+    pub fn not_leader(error: NotLeader) -> Self {
+        Self {
+            operation: "writing".to_owned(),
+            soon: false,
+            reason: Reason::ApiUnavailable,
+            source: Some(Arc::new(error)),
+        }
+    }
+
     /// Something inside the process failed.
     pub fn internal(operation: &str, reason: Reason, error: impl Error + Send + Sync + 'static) -> Self {
         Self { operation: operation.to_owned(), soon: false, reason, source: Some(Arc::new(error)) }
@@ -148,6 +160,28 @@ pub fn tenant_request(context: &str, error: impl Into<Arc<RequestError>>) -> Att
         Meaning::NotFound | Meaning::AlreadyExists | Meaning::Conflict | Meaning::Unauthorized | Meaning::Transient => {
             Err(Deferred::request(context, error))
         }
+    }
+}
+
+/// A store that refuses, as a judgement.
+pub fn storage_refusal(error: &StoreError) -> Refusal {
+    Refusal::new(storage_reason(error.kind), chain(error))
+}
+
+/// The reason that a store's trouble is told by.
+pub fn storage_reason(kind: ErrorKind) -> Reason {
+    match kind {
+        ErrorKind::Full | ErrorKind::QuotaReached => Reason::StorageFull,
+        ErrorKind::ReadOnly => Reason::StorageReadOnly,
+        ErrorKind::Denied | ErrorKind::CredentialsRejected => Reason::StorageDenied,
+        ErrorKind::BucketMissing => Reason::BucketMissing,
+        ErrorKind::ClockSkew => Reason::ClockSkew,
+        ErrorKind::Unreachable
+        | ErrorKind::TimedOut
+        | ErrorKind::Throttled
+        | ErrorKind::WrongRegion
+        | ErrorKind::Corrupt
+        | ErrorKind::Unavailable => Reason::StorageUnavailable,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jaas_api::{ExternalArtifact, Reason};
 use jaas_storage::Digest;
-use jaas_storage::store::{StoreError, Stored};
+use jaas_storage::store::Stored;
 use jiff::Timestamp;
 use kube::Api;
 
@@ -13,7 +13,7 @@ use super::check;
 use super::evaluate::Content;
 use super::gather::{self, Tenant, forget_if_unauthorized};
 use super::observe::Seen;
-use super::outcome::{Attempt, Published, Refusal, chain, tenant_request};
+use super::outcome::{Attempt, Published, Refusal, storage_refusal, tenant_request};
 use super::stopwatch::Stopwatch;
 use super::world::World;
 use crate::cluster::classify::{Meaning, meaning};
@@ -48,9 +48,9 @@ pub async fn publish(
             tokio::join!(put(world, seen, content.content), existing(world, seen, tenant))
         })
         .await;
-    let stored = match stored {
+    let stored = match stored? {
         Ok(stored) => stored,
-        Err(error) => return Ok(Err(Refusal::new(Reason::StorageUnavailable, error))),
+        Err(refusal) => return Ok(Err(refusal)),
     };
     let existing = match existing? {
         Ok(existing) => existing,
@@ -71,12 +71,15 @@ pub async fn publish(
     }))
 }
 
-async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Result<Stored, String> {
-    let _permit = world.authority.permit();
-    match tokio::time::timeout(PUT_TIMEOUT, world.store.put(&seen.key, content)).await {
-        Ok(stored) => stored.map_err(|error: StoreError| chain(&error)),
-        Err(_) => Err(format!("writing the artifact: the store did not answer within {}s", PUT_TIMEOUT.as_secs())),
-    }
+async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Attempt<Result<Stored, Refusal>> {
+    let _permit = world.permit()?;
+    Ok(match tokio::time::timeout(PUT_TIMEOUT, world.store.put(&seen.key, content)).await {
+        Ok(stored) => stored.map_err(|error| storage_refusal(&error)),
+        Err(_) => {
+            let waited = format!("writing the artifact: the store did not answer within {}s", PUT_TIMEOUT.as_secs());
+            Err(Refusal::new(Reason::StorageUnavailable, waited))
+        }
+    })
 }
 
 /// Repairs the announcement of a file that is there, for a snippet that is suspended or refused. What cannot be repaired for want
@@ -94,8 +97,8 @@ pub async fn announce_again(world: &World, seen: &Seen, digest: &Digest, size: u
         let (namespace, name, error) = (seen.key.namespace(), seen.key.name(), refusal.message);
         tracing::warn!(namespace, name, error, "The ExternalArtifact could not be repaired");
     };
-    let account = match check::spec(&seen.snippet, &world.settings) {
-        Ok(checked) => checked.account,
+    let account = match check::account(&seen.snippet, &world.settings) {
+        Ok(account) => account,
         Err(refusal) => {
             refused(refusal);
             return Ok(());
@@ -134,7 +137,7 @@ async fn announce(
     if artifact::ownership(&existing, &seen.snippet) == Ownership::Foreign {
         return Ok(Err(conflict(&existing)));
     }
-    let permit = world.authority.permit();
+    let permit = world.permit()?;
     let mut current = existing;
     if let Some(patch) = artifact::object_patch(&current, &seen.snippet) {
         match write::patch(&permit, &tenant.client, &current, patch).await {
@@ -154,7 +157,7 @@ async fn announce(
 }
 
 async fn create(world: &World, seen: &Seen, tenant: &Tenant) -> Attempt<Result<ExternalArtifact, Refusal>> {
-    let permit = world.authority.permit();
+    let permit = world.permit()?;
     let wanted = artifact::new(&seen.key, &seen.snippet);
     match write::create_artifact(&permit, &tenant.client, &wanted).await {
         Ok(created) => {

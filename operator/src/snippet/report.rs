@@ -68,7 +68,7 @@ pub fn report(
         desired.revision = Some(published.revision.to_string());
         desired.artifact_url = Some(published.url.clone());
     }
-    let kept = kept(&desired, snippet, circumstances);
+    let kept = kept(&desired, snippet, judgement, circumstances);
     desired.history = kept.history;
     if kept.retired.iter().any(|record| !desired.retired.contains(record)) {
         desired.retired.clone_from(&kept.retired);
@@ -110,16 +110,16 @@ fn verdict(judgement: &Judgement, current: &SyncStatus) -> (bool, Reason, String
     }
 }
 
-fn kept(status: &SyncStatus, snippet: &JsonnetSnippet, circumstances: &Circumstances<'_>) -> retain::Kept {
+fn kept(
+    status: &SyncStatus,
+    snippet: &JsonnetSnippet,
+    judgement: &Judgement,
+    circumstances: &Circumstances<'_>,
+) -> retain::Kept {
+    // What is announced stops being so only with something new in its place.
+    let announced = circumstances.announced.filter(|_| matches!(judgement, Judgement::Published(_)));
     let current = status.revision.as_ref().and_then(|revision| revision.parse().ok());
-    retain::keep(
-        status,
-        current.as_ref(),
-        circumstances.announced,
-        snippet.spec.history,
-        circumstances.collected,
-        circumstances.now,
-    )
+    retain::keep(status, current.as_ref(), announced, snippet.spec.history, circumstances.collected, circumstances.now)
 }
 
 fn set_ready(status: &mut SyncStatus, ready: bool, reason: Reason, message: String, now: Timestamp) {

@@ -15,7 +15,7 @@ use super::artifact::{self, Ownership};
 use super::check;
 use super::gather;
 use super::observe::Seen;
-use super::outcome::{Attempt, Deferred, chain};
+use super::outcome::{Attempt, Deferred, chain, storage_reason};
 use super::world::World;
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::write;
@@ -33,7 +33,7 @@ pub async fn withdraw(world: &World, seen: &Seen) -> Attempt<()> {
         return Ok(());
     }
     delete_artifact(world, seen).await;
-    let forced = match delete_files(world, seen).await {
+    let forced = match delete_files(world, seen).await? {
         Ok(()) => None,
         Err(error) => {
             let waited = terminating_for(seen);
@@ -41,7 +41,7 @@ pub async fn withdraw(world: &World, seen: &Seen) -> Attempt<()> {
                 return Err(Deferred {
                     operation: "withdraw artifact".to_owned(),
                     soon: false,
-                    reason: jaas_api::Reason::StorageUnavailable,
+                    reason: storage_reason(error.kind),
                     source: Some(std::sync::Arc::new(error)),
                 });
             }
@@ -68,8 +68,8 @@ async fn delete_artifact(world: &World, seen: &Seen) {
     let left = |error: String| {
         tracing::warn!(namespace, name, error, "The ExternalArtifact is left to its owner reference");
     };
-    let account = match check::spec(&seen.snippet, &world.settings) {
-        Ok(checked) => checked.account,
+    let account = match check::account(&seen.snippet, &world.settings) {
+        Ok(account) => account,
         Err(refusal) => return left(refusal.message),
     };
     let tenant = match gather::tenant(world, &account).await {
@@ -77,7 +77,10 @@ async fn delete_artifact(world: &World, seen: &Seen) {
         Ok(Err(refusal)) => return left(refusal.message),
         Err(deferred) => return left(chain(&deferred)),
     };
-    let permit = world.authority.permit();
+    let permit = match world.permit() {
+        Ok(permit) => permit,
+        Err(deferred) => return left(chain(&deferred)),
+    };
     match write::delete_artifact(&permit, &tenant.client, found).await {
         Ok(()) => {}
         Err(error) if meaning(&error) == Meaning::NotFound => {}
@@ -85,14 +88,14 @@ async fn delete_artifact(world: &World, seen: &Seen) {
     }
 }
 
-async fn delete_files(world: &World, seen: &Seen) -> Result<(), StoreError> {
-    let _permit = world.authority.permit();
-    world.store.delete(&seen.key).await
+async fn delete_files(world: &World, seen: &Seen) -> Attempt<Result<(), StoreError>> {
+    let _permit = world.permit()?;
+    Ok(world.store.delete(&seen.key).await)
 }
 
 async fn remove_finalizer(world: &World, seen: &Seen) -> Attempt<()> {
     let others: Vec<_> = seen.snippet.finalizers().iter().filter(|name| *name != FINALIZER).collect();
-    let permit = world.authority.permit();
+    let permit = world.permit()?;
     match write::patch_finalizers(&permit, &world.client, &seen.snippet, &others).await {
         Ok(_) => Ok(()),
         Err(error) if meaning(&error) == Meaning::NotFound => Ok(()),

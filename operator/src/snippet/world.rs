@@ -9,10 +9,11 @@ use kube::runtime::reflector::Store as Cache;
 use tokio::sync::Semaphore;
 
 use super::memory::Memory;
-use crate::cluster::Authority;
+use super::outcome::{Attempt, Deferred};
 use crate::cluster::events::Events;
 use crate::cluster::tenant::Tenants;
 use crate::config::Snippets;
+use crate::leadership::{Authority, Permit};
 use crate::telemetry::metrics::Metrics;
 
 /// Settings, caches and effects.
@@ -47,4 +48,14 @@ pub struct World {
     pub events: Events,
     /// Metrics.
     pub metrics: Metrics,
+}
+
+impl World {
+    /// The right to write now.
+    ///
+    /// # Errors
+    /// [`Deferred`] where another replica has it.
+    pub fn permit(&self) -> Attempt<Permit> {
+        self.authority.permit().map_err(Deferred::not_leader)
+    }
 }

@@ -67,7 +67,7 @@ fn misuse_is_2_and_names_every_mistake() {
     let incomplete = run(&["--enable-flux-integration", "--storage-port=0"]);
     assert_eq!(incomplete.status.code(), Some(2));
     let said = text(&incomplete.stderr);
-    for flag in ["storage-path", "storage-base-url", "storage-port", "leader-election"] {
+    for flag in ["storage-path", "storage-base-url", "storage-port"] {
         assert!(said.contains(&format!("Invalid --{flag}: ")), "{flag} is not in\n{said}");
     }
 }

@@ -81,6 +81,16 @@ reasons! {
     RBACDenied: false,
     /// The store refused or could not be reached.
     StorageUnavailable: true,
+    /// The volume or the quota of the store is used up.
+    StorageFull: true,
+    /// The volume of the store is mounted read-only.
+    StorageReadOnly: true,
+    /// The operator may not write to the store.
+    StorageDenied: true,
+    /// The bucket of the store does not exist.
+    BucketMissing: true,
+    /// The operator's clock and the store's differ too much for signed requests.
+    ClockSkew: true,
     /// Another owner's ExternalArtifact has the snippet's name.
     ArtifactConflict: true,
     /// `output: manifests` found no Kubernetes object.
@@ -108,6 +118,19 @@ impl Reason {
     /// Whether the state is as its owner wants it: no link to a page, and nothing is tried again on its account.
     pub fn is_happy(self) -> bool {
         matches!(self, Self::Pending | Self::Synced | Self::Suspended)
+    }
+
+    /// Whether the store is what is in trouble, as opposed to the snippet.
+    pub fn is_about_storage(self) -> bool {
+        matches!(
+            self,
+            Self::StorageUnavailable
+                | Self::StorageFull
+                | Self::StorageReadOnly
+                | Self::StorageDenied
+                | Self::BucketMissing
+                | Self::ClockSkew
+        )
     }
 
     /// What is appended to the condition's message so that a reader knows where to go on. `runbooks` ends with a slash.

@@ -6,6 +6,10 @@ pub mod path;
 pub mod unpack;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
 
 pub use archive::{PACKER, pack};
 pub use digest::{Digest, Revision};
@@ -19,39 +23,67 @@ pub const ENTRY_LIMIT: u64 = 16 << 20;
 /// Largest sum of all files that Flux's consumers extract, in bytes.
 pub const TOTAL_LIMIT: u64 = 64 << 20;
 
-/// Files together with the identity that they give the artifact.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
+/// Files together with the identity that they give the artifact. A clone shares them.
+#[derive(Clone, Debug)]
+pub struct Content(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     entries: Entries,
     revision: Revision,
+    packed: OnceLock<Bytes>,
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.0.entries, &self.0.revision) == (&other.0.entries, &other.0.revision)
+    }
+}
+
+impl Eq for Content {}
 
 impl Content {
     /// One file whose own hash identifies the artifact: rendered JSON or manifests.
     pub fn document(name: &str, bytes: Vec<u8>) -> Self {
         let revision = Revision::of_document(&bytes);
-        Self { entries: Entries::from([(name.to_owned(), bytes)]), revision }
+        Self::new(Entries::from([(name.to_owned(), bytes)]), revision)
     }
 
     /// A tree of files, identified by all names and contents.
     pub fn tree(entries: Entries) -> Self {
         let revision = Revision::of_tree(&entries);
-        Self { entries, revision }
+        Self::new(entries, revision)
+    }
+
+    fn new(entries: Entries, revision: Revision) -> Self {
+        Self(Arc::new(Shared { entries, revision, packed: OnceLock::new() }))
+    }
+
+    /// The stored form, packed once for all clones.
+    ///
+    /// # Errors
+    /// Those of [`pack`].
+    pub fn packed(&self) -> io::Result<Bytes> {
+        if let Some(packed) = self.0.packed.get() {
+            return Ok(packed.clone());
+        }
+        let packed = Bytes::from(pack(&self.0.entries)?);
+        Ok(self.0.packed.get_or_init(|| packed).clone())
     }
 
     /// The files.
     pub fn entries(&self) -> &Entries {
-        &self.entries
+        &self.0.entries
     }
 
     /// The identity.
     pub fn revision(&self) -> &Revision {
-        &self.revision
+        &self.0.revision
     }
 
     /// Sum of all file sizes in bytes.
     pub fn size(&self) -> u64 {
-        self.entries.values().map(|bytes| bytes.len() as u64).sum()
+        self.0.entries.values().map(|bytes| bytes.len() as u64).sum()
     }
 }
 

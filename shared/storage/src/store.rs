@@ -9,20 +9,45 @@
 //!
 //! *Honesty.* Bytes are handed out only when they hash to the digest that the caller expects or, where it expects none, when the
 //! content hashes to its name. A store never blesses what it merely finds.
+//!
+//! *Listing.* [`Store::list`] is complete or an error. It may omit what is written, and still name what is removed, while it runs;
+//! on a service that lists late also shortly after. Whoever removes by it must therefore see an item in two listings.
+//!
+//! *Errors.* Trouble is one of [`ErrorKind`], never an absence: only what the store itself says is missing is missing. After an error
+//! of a change it is unknown whether the change was made; to make it again is always right.
+//!
+//! *Ownership.* [`Store::claim`] tells whether the store is another installation's. No other method looks at the mark: it is the
+//! caller who must not collect in a foreign store.
 
+pub mod cached;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+pub mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
+pub mod health;
 pub mod key;
+pub mod listing;
 pub mod local;
+pub mod owner;
 pub mod read;
+pub mod s3;
 
-use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use error::{ErrorKind, StoreError};
+pub use health::{Capabilities, Health};
 pub use key::{ArtifactPath, InvalidKey, Key};
+pub use listing::{Item, ItemKind, Usage};
+pub use owner::{Claim, OwnerMark};
 pub use read::Readable;
 
 use crate::artifact::{Content, Digest, Revision};
+
+/// How long what was set aside is kept for a person to look at.
+pub const TRASH_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the store holds after a put.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,77 +82,16 @@ pub enum Presence {
 /// What a sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Temporary files of writers that are gone.
+    /// Temporary files and unfinished uploads of writers that are gone, and what was set aside long ago.
     pub removed: u64,
-}
-
-/// Why a store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[error("{operation} `{path}`: {hint}")]
-pub struct StoreError {
-    /// What was tried, such as `writing`.
-    pub operation: &'static str,
-    /// What it was tried on, below the store's root.
-    pub path: String,
-    /// What a person can do about it.
-    pub hint: &'static str,
-    /// What class of trouble it is.
-    pub kind: ErrorKind,
-    /// What the system said.
-    #[source]
-    pub source: io::Error,
-}
-
-/// Classes of trouble with a store; a closed set, so that each has its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// No bytes or no inodes left, or a quota reached.
-    Full,
-    /// Mounted read-only.
-    ReadOnly,
-    /// The process may not.
-    Denied,
-    /// Anything else; may pass.
-    Unavailable,
-}
-
-impl ErrorKind {
-    /// The class of an error of the operating system.
-    pub fn of(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            io::ErrorKind::PermissionDenied => Self::Denied,
-            _ => Self::Unavailable,
-        }
-    }
-
-    /// What a person can do.
-    fn hint(self) -> &'static str {
-        match self {
-            Self::Full => "the volume is full; free space on it or enlarge it, publishing then resumes by itself",
-            Self::ReadOnly => "the volume is mounted read-only; remount it for writing",
-            Self::Denied => {
-                "the operator may not; check the owner and mode of the volume against the user that it runs as"
-            }
-            Self::Unavailable => "the store does not answer as it should; check the volume",
-        }
-    }
-}
-
-impl StoreError {
-    /// Wraps an error of the operating system.
-    pub(crate) fn new(operation: &'static str, path: impl Into<String>, source: io::Error) -> Self {
-        let kind = ErrorKind::of(&source);
-        Self { operation, path: path.into(), hint: kind.hint(), kind, source }
-    }
 }
 
 /// A store of artifacts. The module states what every implementation guarantees.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Makes an artifact durable, or verifies the one that is there. Right content is kept with its own digest, also when other
-    /// software packed it; anything else of that name is replaced.
+    /// software packed it; anything else of that name is replaced. A service is not asked about what this process verified before
+    /// and has not seen missing or damaged since: whoever learned of a loss elsewhere asks [`Store::presence`] first.
     async fn put(&self, key: &Key, content: Content) -> Result<Stored, StoreError>;
 
     /// Looks at one revision. The verdict is remembered for as long as the file does not change.
@@ -142,12 +106,35 @@ pub trait Store: Send + Sync + 'static {
         expected: Option<&Digest>,
     ) -> Result<Option<Readable>, StoreError>;
 
-    /// Removes one revision; a missing one is no error.
+    /// Renames one revision to `<its name>.trash-<run>`, so that it is never served and a person can still look at it. `run` is of
+    /// letters, digits and `-`. A missing revision is `false`.
+    async fn set_aside(&self, key: &Key, revision: &Revision, run: &str) -> Result<bool, StoreError>;
+
+    /// Removes one revision, and the folders that are empty then; a missing one is no error.
     async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError>;
 
     /// Removes everything under the key, the empty folders included; a missing one is no error.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
-    /// Removes what writers left behind that are gone. `max_age` decides where a living writer cannot be told from a dead one.
+    /// Removes what writers left behind that are gone, empty folders, and what was set aside more than [`TRASH_AGE`] ago.
+    /// `max_age` decides where a living writer cannot be told from a dead one.
     async fn sweep(&self, max_age: Duration) -> Result<Swept, StoreError>;
+
+    /// Everything that is there, ours or not, in the order of the paths; complete or an error.
+    async fn list(&self) -> Result<Vec<Item>, StoreError>;
+
+    /// How much is there, and how much more there can be. As dear as a listing.
+    async fn usage(&self) -> Result<Usage, StoreError>;
+
+    /// The mark of the installation that the store belongs to.
+    async fn read_owner(&self) -> Result<Option<OwnerMark>, StoreError>;
+
+    /// Marks the store as that of `mark`. Another installation's mark is told, and written over only to `take_over`.
+    async fn claim(&self, mark: &OwnerMark, take_over: bool) -> Result<Claim, StoreError>;
+
+    /// Asks whether the store is there and answers, at the price of one small request. Tells the capabilities that are known.
+    async fn check(&self) -> Result<Health, StoreError>;
+
+    /// Finds out anew what the store can do, by writing and removing a few small objects of its own.
+    async fn probe(&self) -> Result<Health, StoreError>;
 }

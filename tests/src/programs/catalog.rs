@@ -75,6 +75,24 @@ pub(super) const KUSTOMIZE_CONTROLLER: Recipe = Recipe {
     stamp: Stamp::None,
 };
 
+pub(super) const VERSITYGW: Recipe = Recipe {
+    name: "versitygw",
+    folder: "versitygw",
+    module: "github.com/versity/versitygw",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    first_time: "1 min",
+    stamp: Stamp::None,
+};
+
+pub(super) const MINIO: Recipe = Recipe {
+    name: "minio",
+    folder: "minio",
+    module: "github.com/minio/minio",
+    package: "github.com/minio/minio",
+    first_time: "2 min",
+    stamp: Stamp::None,
+};
+
 impl Recipe {
     /// The version that the folder pins.
     pub(super) fn version(&self) -> Result<String> {

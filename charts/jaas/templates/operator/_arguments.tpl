@@ -13,7 +13,9 @@ exponent.
 {{- $operator := .Values.operator }}
 {{- $storage := $operator.storage -}}
 - --enable-flux-integration
-- --leader-election=false
+- --leader-election=true
+- {{ printf "--leader-election-id=%s-operator" .Release.Name | quote }}
+- {{ printf "--leader-election-namespace=%s" .Release.Namespace | quote }}
 - {{ printf "--no-cross-namespace-refs=%t" $operator.noCrossNamespaceRefs | quote }}
 {{- with $operator.defaultServiceAccount }}
 - {{ printf "--default-service-account=%s" . | quote }}

@@ -5,6 +5,10 @@
 
 mod directory;
 mod inspect;
+mod listing;
+mod owner;
+mod remove;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -18,7 +22,8 @@ use async_trait::async_trait;
 
 use self::directory::Root;
 use self::inspect::Verdicts;
-use super::{Key, Presence, Readable, Store, StoreError, Stored, Swept};
+use self::tally::Tally;
+use super::{Claim, Health, Item, Key, OwnerMark, Presence, Readable, Store, StoreError, Stored, Swept, Usage};
 use crate::artifact::{Content, Digest, Revision};
 
 /// A store in a directory of this machine.
@@ -27,10 +32,18 @@ pub struct LocalStore {
     inner: Arc<Inner>,
 }
 
+/// What may be chosen for a store in a directory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalOptions {
+    /// Bytes that the store may take. A put that would take more fails with [`super::ErrorKind::QuotaReached`].
+    pub quota: Option<u64>,
+}
+
 #[derive(Debug)]
 struct Inner {
     root: Root,
     verdicts: Verdicts,
+    tally: Tally,
 }
 
 impl LocalStore {
@@ -39,8 +52,17 @@ impl LocalStore {
     /// # Errors
     /// Where the directory cannot be created or opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, LocalOptions::default())
+    }
+
+    /// Opens the store with options.
+    ///
+    /// # Errors
+    /// Where the directory cannot be created or opened.
+    pub fn open_with(path: &Path, options: LocalOptions) -> Result<Self, StoreError> {
         let root = Root::open(path)?;
-        Ok(Self { inner: Arc::new(Inner { root, verdicts: Verdicts::new() }) })
+        let inner = Inner { root, verdicts: Verdicts::new(), tally: Tally::new(options.quota) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs `work` where it may block. A panic inside is an error of the store like any other.
@@ -60,7 +82,7 @@ impl LocalStore {
 impl Store for LocalStore {
     async fn put(&self, key: &Key, content: Content) -> Result<Stored, StoreError> {
         let key = key.clone();
-        self.blocking(move |inner| write::put(&inner.root, &inner.verdicts, &key, &content)).await
+        self.blocking(move |inner| write::put(inner, &key, &content)).await
     }
 
     async fn presence(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
@@ -79,17 +101,47 @@ impl Store for LocalStore {
             .await
     }
 
+    async fn set_aside(&self, key: &Key, revision: &Revision, run: &str) -> Result<bool, StoreError> {
+        let (key, revision, run) = (key.clone(), revision.clone(), run.to_owned());
+        self.blocking(move |inner| remove::set_aside(&inner.root, &key, &revision, &run)).await
+    }
+
     async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError> {
         let (key, revision) = (key.clone(), revision.clone());
-        self.blocking(move |inner| write::remove(&inner.root, &key, &revision)).await
+        self.blocking(move |inner| remove::remove(inner, &key, &revision)).await
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let key = key.clone();
-        self.blocking(move |inner| write::delete(&inner.root, &key)).await
+        self.blocking(move |inner| remove::delete(inner, &key)).await
     }
 
     async fn sweep(&self, max_age: Duration) -> Result<Swept, StoreError> {
-        self.blocking(move |inner| write::sweep(&inner.root, max_age)).await
+        self.blocking(move |inner| remove::sweep(inner, max_age)).await
+    }
+
+    async fn list(&self) -> Result<Vec<Item>, StoreError> {
+        self.blocking(listing::list).await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        self.blocking(listing::usage).await
+    }
+
+    async fn read_owner(&self) -> Result<Option<OwnerMark>, StoreError> {
+        self.blocking(|inner| owner::read(&inner.root)).await
+    }
+
+    async fn claim(&self, mark: &OwnerMark, take_over: bool) -> Result<Claim, StoreError> {
+        let mark = mark.clone();
+        self.blocking(move |inner| owner::claim(&inner.root, &mark, take_over)).await
+    }
+
+    async fn check(&self) -> Result<Health, StoreError> {
+        self.blocking(|inner| owner::check(&inner.root)).await
+    }
+
+    async fn probe(&self) -> Result<Health, StoreError> {
+        self.blocking(|inner| owner::probe(&inner.root)).await
     }
 }

@@ -9,12 +9,24 @@ use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::mpsc;
 
-use crate::artifact::Digest;
+use crate::artifact::{Digest, Revision, TOTAL_LIMIT, is_content_of, unpack};
 
 /// Artifacts up to this size are read and verified as a whole before their first byte is sent.
 pub const IN_MEMORY_LIMIT: u64 = 4 << 20;
 /// How much of a larger one is in memory at a time.
 const CHUNK: u64 = 256 << 10;
+
+/// No artifact of ours is larger: the content's limit, and as much again for headers and data that does not compress.
+pub(crate) const FILE_LIMIT: u64 = 2 * TOTAL_LIMIT;
+
+/// Why the bytes are not an artifact of the content that `revision` names, if so.
+pub(crate) fn damage_of(bytes: &[u8], revision: &Revision) -> Option<String> {
+    match unpack(bytes) {
+        Ok(entries) if is_content_of(&entries, revision) => None,
+        Ok(_) => Some("its content does not hash to its name".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
+}
 
 /// What distinguishes one state of a file from another without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,22 +74,28 @@ pub(crate) enum Body {
     Memory(Bytes),
     /// Verified by an earlier pass over this very file, in this state.
     File(File, Identity),
+    /// Verified while it comes; the last piece comes only when all was right.
+    Stream(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl Readable {
     /// The bytes in order. Each piece of a large artifact is sent only if the file is seen not to have changed since it was
-    /// verified; otherwise the stream ends with an error, which cuts the connection short of its announced length.
+    /// verified, and the last piece of one from a service only if all were right; otherwise the stream ends with an error, which
+    /// cuts the connection short of its announced length.
     pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
-        let (sender, mut receiver) = mpsc::channel(1);
-        match self.body {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut receiver = match self.body {
             Body::Memory(bytes) => {
                 // The channel is empty and has room for one, so this cannot fail.
                 let _ = sender.try_send(Ok(bytes));
+                receiver
             }
             Body::File(file, identity) => {
                 tokio::spawn(send_file(file, identity, sender));
+                receiver
             }
-        }
+            Body::Stream(coming) => coming,
+        };
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
     }
 
@@ -85,7 +103,7 @@ impl Readable {
     pub fn bytes(&self) -> Option<&Bytes> {
         match &self.body {
             Body::Memory(bytes) => Some(bytes),
-            Body::File(..) => None,
+            Body::File(..) | Body::Stream(_) => None,
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Directories below the root, opened without following a link.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, MetadataExt, OpenOptions, OpenOptionsExt};
+use rustix::fs::{OFlags, StatVfs};
 use rustix::io::Errno;
 
-use crate::store::{Key, StoreError};
+use crate::store::error::bytes_shown;
+use crate::store::{ErrorKind, Key, StoreError};
 
 /// Mode of the root: artifacts may hold what not every user of the machine should read.
 const ROOT_MODE: u32 = 0o750;
@@ -22,28 +25,35 @@ const ATTEMPTS: usize = 5;
 /// The root directory of a store.
 #[derive(Debug)]
 pub(super) struct Root {
-    dir: Dir,
+    path: PathBuf,
+    dir: RwLock<Arc<Dir>>,
     shown: String,
+    /// Folders whose names this process made durable, with their inode numbers. A name that is merely found may be that of a writer
+    /// who died before it was.
+    durable: Mutex<HashMap<String, u64>>,
 }
 
 impl Root {
     /// Opens the directory, creating it where it is missing.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
-        let failed = |error| StoreError::new("opening", shown.clone(), error);
-        if path.as_os_str().is_empty() {
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "the path is empty")));
-        }
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), ROOT_MODE);
-        builder.create(path).map_err(failed)?;
-        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
-        Ok(Self { dir, shown })
+        let dir = open_root(path).map_err(|error| StoreError::new("opening", shown.clone(), error))?;
+        Ok(Self { path: path.to_owned(), dir: RwLock::new(Arc::new(dir)), shown, durable: Mutex::default() })
     }
 
     /// The root itself.
-    pub(super) fn dir(&self) -> &Dir {
-        &self.dir
+    pub(super) fn dir(&self) -> Arc<Dir> {
+        Arc::clone(&self.dir.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes the directory anew if somebody removed it.
+    pub(super) fn revive(&self) -> io::Result<()> {
+        if self.dir().dir_metadata()?.nlink() > 0 {
+            return Ok(());
+        }
+        tracing::warn!(path = %self.shown, "the store's directory was removed; making it anew");
+        *self.dir.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(open_root(&self.path)?);
+        Ok(())
     }
 
     /// `path` as a person finds it.
@@ -51,18 +61,53 @@ impl Root {
         format!("{}/{path}", self.shown.trim_end_matches('/'))
     }
 
+    /// Space on the volume.
+    pub(super) fn volume(&self) -> io::Result<StatVfs> {
+        Ok(rustix::fs::fstatvfs(&*self.dir())?)
+    }
+
+    /// An error with the numbers that belong to it; `needed` is what was to be written.
+    pub(super) fn failed(
+        &self,
+        operation: &'static str,
+        path: &str,
+        needed: Option<u64>,
+        error: io::Error,
+    ) -> StoreError {
+        let error = StoreError::new(operation, self.shown(path), error);
+        let detail = match error.kind {
+            ErrorKind::Full => {
+                let needed = needed.map_or_else(String::new, |bytes| format!("needs {}, ", bytes_shown(bytes)));
+                self.volume().map_or(needed.clone(), |volume| {
+                    let (free, total) = (volume.f_bavail * volume.f_frsize, volume.f_blocks * volume.f_frsize);
+                    let (free, total) = (bytes_shown(free), bytes_shown(total));
+                    format!("{needed}{free} free of {total}, {} inodes free", volume.f_favail)
+                })
+            }
+            ErrorKind::Denied => {
+                let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+                format!("running as user {} and group {}", user.as_raw(), group.as_raw())
+            }
+            _ => String::new(),
+        };
+        error.with_detail(detail)
+    }
+
     /// The folder of a key, or `None` where there is none.
     pub(super) fn folder(&self, key: &Key) -> io::Result<Option<Dir>> {
-        let Some(namespace) = enter(&self.dir, key.namespace())? else { return Ok(None) };
+        let Some(namespace) = enter(&self.dir(), key.namespace())? else { return Ok(None) };
         enter(&namespace, key.name())
     }
 
-    /// The folder of a key, made where it is missing. New folders are durable when this returns.
+    /// The folder of a key, made where it is missing. Its name and that of its parent are durable when this returns.
     pub(super) fn folder_or_create(&self, key: &Key) -> io::Result<Dir> {
+        self.revive()?;
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for _ in 0..ATTEMPTS {
-            let entered = enter_or_create(&self.dir, key.namespace())
-                .and_then(|namespace| enter_or_create(&namespace, key.name()));
+            let root = self.dir();
+            let entered = self
+                .enter_or_create(&root, key.namespace(), key.namespace())
+                .and_then(|namespace| self.enter_or_create(&namespace, key.name(), &key.to_string()));
             match entered {
                 // Somebody emptied the namespace's folder and removed it between the two steps.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
@@ -71,6 +116,50 @@ impl Root {
         }
         Err(last)
     }
+
+    /// Removes a folder if it is empty; whether it was.
+    pub(super) fn remove_if_empty(&self, parent: &Dir, name: &str, path: &str) -> io::Result<bool> {
+        match parent.remove_dir(name) {
+            Ok(()) => {
+                self.durable.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty || is_absent(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn enter_or_create(&self, parent: &Dir, name: &str, path: &str) -> io::Result<Dir> {
+        let mut builder = DirBuilder::new();
+        builder.mode(FOLDER_MODE);
+        let dir = match parent.open_dir_nofollow(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match parent.create_dir_with(name, &builder) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => {}
+                }
+                parent.open_dir_nofollow(name)?
+            }
+            other => other?,
+        };
+        let inode = dir.dir_metadata()?.ino();
+        let known = self.durable.lock().unwrap_or_else(PoisonError::into_inner).get(path) == Some(&inode);
+        if !known {
+            sync(parent)?;
+            self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), inode);
+        }
+        Ok(dir)
+    }
+}
+
+fn open_root(path: &Path) -> io::Result<Dir> {
+    if path.as_os_str().is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is empty"));
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), ROOT_MODE);
+    builder.create(path)?;
+    Dir::open_ambient_dir(path, ambient_authority())
 }
 
 /// Opens a sub-directory. Something else of that name is treated as if it were not there.
@@ -80,21 +169,6 @@ pub(super) fn enter(parent: &Dir, name: &str) -> io::Result<Option<Dir>> {
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn enter_or_create(parent: &Dir, name: &str) -> io::Result<Dir> {
-    match parent.open_dir_nofollow(name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        other => return other,
-    }
-    let mut builder = DirBuilder::new();
-    builder.mode(FOLDER_MODE);
-    match parent.create_dir_with(name, &builder) {
-        Ok(()) => sync(parent)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
-    }
-    parent.open_dir_nofollow(name)
 }
 
 /// Opens a regular file for reading. Links are not followed and a fifo does not block; both count as absent.
@@ -108,6 +182,14 @@ pub(super) fn open_file(dir: &Dir, name: &str) -> io::Result<Option<File>> {
         Err(error) => return Err(error),
     };
     Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// Removes a file; a missing one is no error.
+pub(super) fn remove_file(folder: &Dir, name: &str) -> io::Result<()> {
+    match folder.remove_file(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// Makes the names in a directory durable.

@@ -3,21 +3,19 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use moka::sync::Cache;
-use sha2::{Digest as _, Sha256};
 
 use super::directory::{Root, open_file};
-use crate::artifact::{Digest, Revision, TOTAL_LIMIT, is_content_of, unpack};
+use crate::artifact::{Digest, Revision};
 use crate::store::key::file_name;
-use crate::store::read::{Body, IN_MEMORY_LIMIT, Identity};
+use crate::store::read::{Body, FILE_LIMIT, IN_MEMORY_LIMIT, Identity, damage_of};
 use crate::store::{Key, Presence, Readable, StoreError};
 
 /// How many verdicts are remembered. A forgotten one costs another reading of the file.
 const REMEMBERED: u64 = 100_000;
-/// No artifact of ours is larger: the content's limit, and as much again for headers and data that does not compress.
-const FILE_LIMIT: u64 = 2 * TOTAL_LIMIT;
 
 /// What was found out about files, for as long as they do not change.
 #[derive(Debug)]
@@ -30,6 +28,20 @@ pub(super) struct Verdict {
     pub(super) digest: Digest,
     /// Why the content is not what its name says, if so.
     pub(super) damage: Option<String>,
+    /// Whether this process made file and name durable. Who wrote a file that is merely found may have died before that.
+    durable: AtomicBool,
+}
+
+impl Verdict {
+    /// Whether the artifact is known to survive a power cut.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Notes that file and name were synced.
+    pub(super) fn set_durable(&self) {
+        self.durable.store(true, Ordering::Release);
+    }
 }
 
 impl Verdicts {
@@ -58,7 +70,7 @@ impl Verdicts {
 
     /// Records what is known without a reading, because these very bytes were just written.
     pub(super) fn record(&self, file: &File, revision: &Revision, digest: Digest) -> io::Result<()> {
-        let verdict = Arc::new(Verdict { digest, damage: None });
+        let verdict = Arc::new(Verdict { digest, damage: None, durable: AtomicBool::new(true) });
         self.0.insert((Identity::of(file)?, revision.clone()), verdict);
         Ok(())
     }
@@ -74,14 +86,7 @@ fn read_whole(file: &mut File, identity: Identity) -> io::Result<Bytes> {
 }
 
 fn verdict_on(bytes: &Bytes, revision: &Revision) -> Verdict {
-    let mut hasher = Sha256::new();
-    hasher.update(bytes);
-    let damage = match unpack(bytes) {
-        Ok(entries) if is_content_of(&entries, revision) => None,
-        Ok(_) => Some("its content does not hash to its name".to_owned()),
-        Err(error) => Some(error.to_string()),
-    };
-    Verdict { digest: Digest::from_hasher(hasher), damage }
+    Verdict { digest: Digest::of(bytes), damage: damage_of(bytes, revision), durable: AtomicBool::new(false) }
 }
 
 /// Looks at one revision.
@@ -91,7 +96,7 @@ pub(super) fn presence(
     key: &Key,
     revision: &Revision,
 ) -> Result<Presence, StoreError> {
-    let failed = |error| StoreError::new("checking", root.shown(&key.path(revision)), error);
+    let failed = |error| root.failed("checking", &key.path(revision), None, error);
     let Some(folder) = root.folder(key).map_err(failed)? else { return Ok(Presence::Missing) };
     let Some(mut file) = open_file(&folder, &file_name(revision)).map_err(failed)? else {
         return Ok(Presence::Missing);
@@ -111,7 +116,7 @@ pub(super) fn open(
     revision: &Revision,
     expected: Option<&Digest>,
 ) -> Result<Option<Readable>, StoreError> {
-    let failed = |error| StoreError::new("reading", root.shown(&key.path(revision)), error);
+    let failed = |error| root.failed("reading", &key.path(revision), None, error);
     let Some(folder) = root.folder(key).map_err(failed)? else { return Ok(None) };
     let Some(mut file) = open_file(&folder, &file_name(revision)).map_err(failed)? else { return Ok(None) };
     let (verdict, identity, read) = verdicts.judge(&mut file, revision).map_err(failed)?;

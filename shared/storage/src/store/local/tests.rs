@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::artifact::{Entries, pack};
-use crate::store::ErrorKind;
+use crate::store::conformance::{self, Directory, Subject};
+use crate::store::{ErrorKind, ItemKind};
 
 struct Fixture {
     directory: TempDir,
@@ -303,4 +304,66 @@ async fn an_error_names_file_operation_and_remedy() {
             directory.path().display()
         )
     );
+}
+
+#[tokio::test]
+async fn the_directory_keeps_the_contract() {
+    let fixture = Fixture::new();
+    let raw = Directory(fixture.directory.path().to_owned());
+    conformance::all(Subject { store: &fixture.store, raw: &raw }).await;
+}
+
+#[tokio::test]
+async fn the_quota_is_kept_and_room_that_was_freed_is_used() {
+    let directory = TempDir::new().unwrap();
+    let store = LocalStore::open_with(directory.path(), LocalOptions { quota: Some(3 * 4096) }).unwrap();
+    let key = Key::new("team-a", "web").unwrap();
+    for n in 0..3 {
+        store.put(&key, document(&format!("{n}"))).await.unwrap();
+    }
+    let error = store.put(&key, document("3")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::QuotaReached);
+    assert!(error.kind.is_full());
+    assert!(error.detail.starts_with("needs 4.0 KiB, 12.0 KiB of 12.0 KiB used, "), "{}", error.detail);
+    assert!(store.put(&key, document("1")).await.is_ok(), "what is there needs no room");
+    store.remove(&key, document("0").revision()).await.unwrap();
+    store.put(&key, document("3")).await.unwrap();
+    // Removed by a person, without the store's knowledge.
+    fs::remove_file(directory.path().join(key.path(document("1").revision()))).unwrap();
+    store.put(&key, document("4")).await.unwrap();
+    let usage = store.usage().await.unwrap();
+    assert_eq!((usage.bytes, usage.files, usage.quota), (3 * 4096, 3, Some(3 * 4096)));
+}
+
+#[tokio::test]
+async fn a_root_that_was_removed_is_made_anew() {
+    let fixture = Fixture::new();
+    let content = document("x");
+    fixture.put(&content).await;
+    fs::remove_dir_all(fixture.directory.path()).unwrap();
+    assert_eq!(fixture.store.presence(&fixture.key, content.revision()).await.unwrap(), Presence::Missing);
+    fixture.put(&content).await;
+    assert!(fixture.file(&content).exists());
+}
+
+#[tokio::test]
+async fn a_listing_tells_of_what_is_no_file_without_entering_it() {
+    let fixture = Fixture::new();
+    let file = fixture.file(&document("x"));
+    fs::create_dir_all(&file).unwrap();
+    fs::create_dir(fixture.directory.path().join("lost+found")).unwrap();
+    symlink("/", fixture.directory.path().join("team-b")).unwrap();
+    let items = fixture.store.list().await.unwrap();
+    assert_eq!(items.len(), 3);
+    assert!(items.iter().all(|item| item.kind == ItemKind::Foreign), "{items:?}");
+}
+
+#[tokio::test]
+async fn a_sweep_takes_empty_folders_and_old_halves_of_marks() {
+    let fixture = Fixture::new();
+    fs::create_dir_all(fixture.directory.path().join("team-a/empty")).unwrap();
+    fs::create_dir(fixture.directory.path().join("team-b")).unwrap();
+    fs::write(fixture.directory.path().join(".jaas-owner.json.0011.tmp"), b"half").unwrap();
+    assert_eq!(fixture.store.sweep(Duration::from_secs(60)).await.unwrap(), Swept { removed: 1 });
+    assert_eq!(fixture.listing(), Vec::<String>::new());
 }

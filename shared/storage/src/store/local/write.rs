@@ -1,47 +1,76 @@
-//! Everything that changes a directory: put, remove, delete, sweep.
+//! Makes artifacts durable.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 
-use super::directory::{Root, enter, open_file, sync};
-use super::inspect::Verdicts;
-use crate::artifact::{Content, Digest, Revision, pack};
+use super::Inner;
+use super::directory::{open_file, sync};
+use super::listing;
+use super::tally::{Refused, Room, charged};
+use crate::artifact::{Content, Digest};
+use crate::store::error::bytes_shown;
 use crate::store::key::file_name;
-use crate::store::{Key, StoreError, Stored, Swept};
+use crate::store::listing::TEMPORARY;
+use crate::store::{ErrorKind, Key, StoreError, Stored};
 
-/// End of a temporary file's name; the Go implementation's sweep knows it too.
-const TEMPORARY: &str = ".tar.gz.tmp";
 /// Mode of an artifact.
 const FILE_MODE: u32 = 0o644;
-/// A temporary file that a sweep takes for dead in the instant before its lock is held is written anew this often.
+/// What a sweep takes for dead or empty in the instant before it is used is made anew this often.
 const ATTEMPTS: usize = 3;
 
 /// See [`crate::store::Store::put`].
-pub(super) fn put(root: &Root, verdicts: &Verdicts, key: &Key, content: &Content) -> Result<Stored, StoreError> {
+pub(super) fn put(inner: &Inner, key: &Key, content: &Content) -> Result<Stored, StoreError> {
     let revision = content.revision();
-    let failed = |error| StoreError::new("writing", root.shown(&key.path(revision)), error);
-    let folder = root.folder_or_create(key).map_err(failed)?;
+    let path = key.path(revision);
+    let failed = |error| inner.root.failed("writing", &path, None, error);
     let name = file_name(revision);
-    if let Some(found) = adopt(&folder, &name, verdicts, revision).map_err(failed)? {
+    let folder = inner.root.folder_or_create(key).map_err(failed)?;
+    if let Some(found) = adopt(inner, &folder, &name, content).map_err(failed)? {
         return Ok(found);
     }
-    let bytes = pack(content.entries()).map_err(failed)?;
+    let bytes = content.packed().map_err(failed)?;
+    let size = bytes.len() as u64;
+    let failed = |error| inner.root.failed("writing", &path, Some(size), error);
+    let replaced = listing::charged_for(&folder, &name);
+    let room = reserve(inner, &path, charged(size).saturating_sub(replaced))?;
+    let written = match write_durably(&folder, &name, &bytes) {
+        // The folder was empty for an instant, and went with a neighbour's removal.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            inner.root.folder_or_create(key).and_then(|folder| write_durably(&folder, &name, &bytes))
+        }
+        other => other,
+    };
+    let file = written.map_err(failed)?;
     let digest = Digest::of(&bytes);
-    let file = write_durably(&folder, &name, &bytes).map_err(failed)?;
-    verdicts.record(&file, revision, digest.clone()).map_err(failed)?;
-    Ok(Stored { digest, size: bytes.len() as u64, written: true })
+    inner.verdicts.record(&file, revision, digest.clone()).map_err(failed)?;
+    room.spend();
+    inner.tally.release(replaced.saturating_sub(charged(size)));
+    Ok(Stored { digest, size, written: true })
+}
+
+/// Room within the quota.
+fn reserve<'a>(inner: &'a Inner, path: &str, needed: u64) -> Result<Room<'a>, StoreError> {
+    let count = || listing::walk(&inner.root).map(|found| found.charged()).map_err(|(_, error)| error);
+    inner.tally.reserve(needed, count).map_err(|refused| match refused {
+        Refused::Unknown(error) => inner.root.failed("counting", path, None, error),
+        Refused::Quota { used, quota } => {
+            let free = inner.root.volume().map_or(0, |volume| volume.f_bavail * volume.f_frsize);
+            let [needed, used, quota, free] = [needed, used, quota, free].map(bytes_shown);
+            StoreError::local(ErrorKind::QuotaReached, "writing", inner.root.shown(path), "quota reached")
+                .with_detail(format!("needs {needed}, {used} of {quota} used, {free} free on the volume"))
+        }
+    })
 }
 
 /// Takes over a file that is there, if its content is right. It may have been written by a process that died before it was
 /// durable, so it is made so now.
-fn adopt(folder: &Dir, name: &str, verdicts: &Verdicts, revision: &Revision) -> io::Result<Option<Stored>> {
+fn adopt(inner: &Inner, folder: &Dir, name: &str, content: &Content) -> io::Result<Option<Stored>> {
     let Some(mut file) = open_file(folder, name)? else { return Ok(None) };
-    let judged = verdicts.judge(&mut file, revision);
-    let (verdict, identity, read) = match judged {
+    let judged = inner.verdicts.judge(&mut file, content.revision());
+    let (verdict, identity, _) = match judged {
         Ok(judged) => judged,
         // A file that cannot be read, or is too large to be one of ours, is replaced.
         Err(error) => {
@@ -53,9 +82,14 @@ fn adopt(folder: &Dir, name: &str, verdicts: &Verdicts, revision: &Revision) -> 
         tracing::warn!(file = name, %cause, "replacing a damaged artifact");
         return Ok(None);
     }
-    if read.is_some() {
-        file.sync_all()?;
+    if !verdict.is_durable() {
+        // After a failed sync the kernel may call the same pages clean; only another file can be trusted.
+        if let Err(error) = file.sync_all() {
+            tracing::warn!(file = name, %error, "replacing an artifact that cannot be made durable");
+            return Ok(None);
+        }
         sync(folder)?;
+        verdict.set_durable();
     }
     Ok(Some(Stored { digest: verdict.digest.clone(), size: identity.size(), written: false }))
 }
@@ -111,84 +145,4 @@ fn replace(folder: &Dir, temporary: &str, name: &str) -> io::Result<()> {
 fn temporary_name(name: &str) -> String {
     let stem = name.strip_suffix(".tar.gz").unwrap_or(name);
     format!("{stem}.{:016x}{TEMPORARY}", rand::random::<u64>())
-}
-
-/// See [`crate::store::Store::remove`].
-pub(super) fn remove(root: &Root, key: &Key, revision: &Revision) -> Result<(), StoreError> {
-    let failed = |error| StoreError::new("removing", root.shown(&key.path(revision)), error);
-    let Some(folder) = root.folder(key).map_err(failed)? else { return Ok(()) };
-    remove_file(&folder, &file_name(revision)).map_err(failed)
-}
-
-/// See [`crate::store::Store::delete`].
-pub(super) fn delete(root: &Root, key: &Key) -> Result<(), StoreError> {
-    let failed = |error| StoreError::new("deleting", root.shown(&key.to_string()), error);
-    let Some(namespace) = enter(root.dir(), key.namespace()).map_err(failed)? else { return Ok(()) };
-    match namespace.remove_dir_all(key.name()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    drop(namespace);
-    // The last snippet of a namespace takes its folder along.
-    match root.dir().remove_dir(key.namespace()) {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
-            Err(failed(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// See [`crate::store::Store::sweep`]. One file that cannot be removed does not keep the others.
-pub(super) fn sweep(root: &Root, max_age: Duration) -> Result<Swept, StoreError> {
-    let mut swept = Swept::default();
-    let mut first_failure = None;
-    let failed = |path: &str, error| StoreError::new("sweeping", root.shown(path), error);
-    for namespace in names(root.dir()).map_err(|error| failed("", error))? {
-        let Some(dir) = enter(root.dir(), &namespace).map_err(|error| failed(&namespace, error))? else { continue };
-        for name in names(&dir).map_err(|error| failed(&namespace, error))? {
-            let Some(folder) = enter(&dir, &name).map_err(|error| failed(&name, error))? else { continue };
-            for file in names(&folder).map_err(|error| failed(&name, error))? {
-                if !file.ends_with(TEMPORARY) {
-                    continue;
-                }
-                match remove_if_dead(&folder, &file, max_age) {
-                    Ok(removed) => swept.removed += u64::from(removed),
-                    Err(error) => {
-                        let _ =
-                            first_failure.get_or_insert_with(|| failed(&format!("{namespace}/{name}/{file}"), error));
-                    }
-                }
-            }
-        }
-    }
-    first_failure.map_or(Ok(swept), Err)
-}
-
-/// A temporary file whose lock can be had has no writer any more.
-fn remove_if_dead(folder: &Dir, name: &str, max_age: Duration) -> io::Result<bool> {
-    let Some(file) = open_file(folder, name)? else { return Ok(false) };
-    let dead = match file.try_lock() {
-        Ok(()) => true,
-        Err(std::fs::TryLockError::WouldBlock) => false,
-        Err(std::fs::TryLockError::Error(_)) => {
-            let modified = file.metadata()?.modified()?;
-            SystemTime::now().duration_since(modified).is_ok_and(|age| age >= max_age)
-        }
-    };
-    if dead {
-        remove_file(folder, name)?;
-    }
-    Ok(dead)
-}
-
-fn remove_file(folder: &Dir, name: &str) -> io::Result<()> {
-    match folder.remove_file(name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-fn names(dir: &Dir) -> io::Result<Vec<String>> {
-    // A name that is no text is none of ours.
-    dir.entries()?.map(|entry| Ok(entry?.file_name().into_string().ok())).filter_map(Result::transpose).collect()
 }

@@ -1,0 +1,209 @@
+//! The right to change anything outside this process.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::Epoch;
+use super::clock::{Boot, Clock, Machine};
+use super::decide::Tenure;
+
+/// There is no right to write now; somebody else may have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the leader")]
+pub struct NotLeader;
+
+/// Hands out permits. One authority exists in the process; every write to the API server and to the store asks it first.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    clock: Arc<dyn Clock>,
+    term: Arc<RwLock<Option<Arc<Term>>>>,
+    /// The permits that are out. Closed from the start: waiting for it is waiting for them.
+    pending: TaskTracker,
+}
+
+/// Proof that the process may write now. It cannot be made outside this module, so a write without one does not compile.
+///
+/// It ends by itself, also while the process is suspended, and at once when leadership is lost or given up: a write that comes
+/// some time after the permit was handed out asks [`Permit::check`] first. As long as it is held, a leader that steps down waits
+/// for it, for a moment.
+pub struct Permit {
+    clock: Arc<dyn Clock>,
+    term: Arc<Term>,
+    _pending: TaskTrackerToken,
+}
+
+#[derive(Debug)]
+struct Term {
+    epoch: Epoch,
+    span: RwLock<Span>,
+    ended: CancellationToken,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: Boot,
+    until: Boot,
+}
+
+impl Authority {
+    /// The authority of a process that is the only writer. Its permits do not end.
+    pub fn sole_writer() -> Self {
+        let authority = Self::nobody(Arc::new(Machine));
+        let always = Span { from: Boot::default(), until: Boot::NEVER };
+        authority.replace(Some(Arc::new(Term::new(Epoch::default(), always))));
+        authority
+    }
+
+    /// The authority of a process that does not lead yet.
+    pub(super) fn nobody(clock: Arc<dyn Clock>) -> Self {
+        let pending = TaskTracker::new();
+        pending.close();
+        Self { clock, term: Arc::default(), pending }
+    }
+
+    /// A permit for the writes that follow at once.
+    ///
+    /// # Errors
+    /// Where the process does not lead.
+    pub fn permit(&self) -> Result<Permit, NotLeader> {
+        let term = self.current().ok_or(NotLeader)?;
+        // Counted first and judged then, so that one who steps down in between either waits for it or sees it refused.
+        let pending = self.pending.token();
+        let permit = Permit { clock: Arc::clone(&self.clock), term, _pending: pending };
+        permit.check()?;
+        Ok(permit)
+    }
+
+    /// Makes the authority follow the tenure: a longer one lengthens the permits that are out, another or none ends them.
+    pub(super) fn follow(&self, tenure: Option<&Tenure>) {
+        let Some(tenure) = tenure else { return self.replace(None) };
+        let span = Span { from: tenure.from, until: tenure.until };
+        match self.current().filter(|term| term.epoch == tenure.epoch) {
+            Some(term) => *term.span.write().unwrap_or_else(PoisonError::into_inner) = span,
+            None => self.replace(Some(Arc::new(Term::new(tenure.epoch.clone(), span)))),
+        }
+    }
+
+    /// Resolves once no permit is out, valid or not.
+    pub(super) async fn drained(&self) {
+        self.pending.wait().await;
+    }
+
+    fn replace(&self, next: Option<Arc<Term>>) {
+        let mut term = self.term.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = std::mem::replace(&mut *term, next) {
+            last.ended.cancel();
+        }
+    }
+
+    fn current(&self) -> Option<Arc<Term>> {
+        self.term.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Permit {
+    /// The term in which the permit was given.
+    pub fn epoch(&self) -> &Epoch {
+        &self.term.epoch
+    }
+
+    /// The moment at which the permit ends unless leadership is renewed, and for how long from now.
+    pub fn deadline(&self) -> (Boot, Duration) {
+        let until = self.term.span().until;
+        (until, until.since(self.clock.now()))
+    }
+
+    /// Whether a write may start now.
+    ///
+    /// # Errors
+    /// Where leadership has ended since the permit was handed out.
+    pub fn check(&self) -> Result<(), NotLeader> {
+        let (now, span) = (self.clock.now(), self.term.span());
+        let lasts = span.from <= now && now < span.until && !self.term.ended.is_cancelled();
+        lasts.then_some(()).ok_or(NotLeader)
+    }
+
+    /// Resolves when leadership is lost or given up. A suspended process learns it here later than from [`Permit::check`].
+    pub async fn ended(&self) {
+        self.term.ended.cancelled().await;
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Permit").field("epoch", self.epoch()).field("deadline", &self.deadline().0).finish()
+    }
+}
+
+impl Term {
+    fn new(epoch: Epoch, span: Span) -> Self {
+        Self { epoch, span: RwLock::new(span), ended: CancellationToken::new() }
+    }
+
+    fn span(&self) -> Span {
+        *self.span.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::clock::tests::Hand;
+    use super::*;
+    use jiff::Timestamp;
+
+    fn tenure(transitions: i32, from: u64, until: u64) -> Tenure {
+        let at = |seconds| Boot::at(Duration::from_secs(seconds));
+        let epoch = Epoch { uid: "u".to_owned(), transitions };
+        Tenure { epoch, acquired: Timestamp::UNIX_EPOCH, from: at(from), until: at(until) }
+    }
+
+    #[test]
+    fn a_permit_is_given_and_lasts_only_within_the_tenure() {
+        let clock = Hand::default();
+        let authority = Authority::nobody(Arc::new(clock.clone()));
+        assert!(authority.permit().is_err());
+        authority.follow(Some(&tenure(1, 10, 20)));
+        assert!(authority.permit().is_err());
+        clock.set(10);
+        let permit = authority.permit().unwrap();
+        assert_eq!((permit.epoch().transitions, permit.deadline().1), (1, Duration::from_secs(10)));
+        clock.set(19);
+        authority.follow(Some(&tenure(1, 10, 30)));
+        clock.set(29);
+        assert!(permit.check().is_ok());
+        clock.set(30);
+        assert!(permit.check().is_err());
+        assert!(authority.permit().is_err());
+    }
+
+    #[test]
+    fn another_term_ends_the_permits_of_the_last_one() {
+        let authority = Authority::nobody(Arc::new(Hand::default()));
+        authority.follow(Some(&tenure(1, 0, 20)));
+        let permit = authority.permit().unwrap();
+        authority.follow(Some(&tenure(2, 0, 20)));
+        assert!(permit.check().is_err());
+        assert_eq!(authority.permit().unwrap().epoch().transitions, 2);
+    }
+
+    #[tokio::test]
+    async fn giving_up_ends_permits_at_once_and_waits_for_what_they_started() {
+        let authority = Authority::sole_writer();
+        let permit = authority.permit().unwrap();
+        authority.follow(None);
+        assert!(permit.check().is_err());
+        assert!(authority.permit().is_err());
+        permit.ended().await;
+        let waiting = tokio::spawn(async move { authority.drained().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(permit);
+        waiting.await.unwrap();
+    }
+}

@@ -1,0 +1,220 @@
+//! A service that goes wrong: each fault has its name, and none a wrong byte.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use jaas_storage::store::conformance::{self, Subject};
+use jaas_storage::store::{ErrorKind, Stored};
+use jaas_storage::{Content, Digest, Presence, S3Options, S3Store, Store};
+use jaas_tests::s3::faults::{Fault, FaultServer};
+
+use crate::{document, options, web};
+
+async fn fixture() -> (FaultServer, S3Store) {
+    let server = FaultServer::start().await.unwrap();
+    let store = S3Store::open(options(&server.endpoint(), "prefix")).await.unwrap();
+    store.probe().await.unwrap();
+    drop(server.requests());
+    (server, store)
+}
+
+async fn read(store: &S3Store, content: &Content, digest: &Digest) -> Option<Result<Vec<u8>, ()>> {
+    let readable = store.open(&web(), content.revision(), Some(digest)).await.unwrap()?;
+    let mut bytes = Vec::new();
+    let mut stream = std::pin::pin!(readable.into_stream());
+    while let Some(chunk) = stream.next().await {
+        match chunk {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
+            Err(_) => return Some(Err(())),
+        }
+    }
+    Some(Ok(bytes))
+}
+
+#[tokio::test]
+async fn a_new_artifact_costs_one_request_and_a_known_one_none() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    for n in 0..100 {
+        assert!(store.put(&web(), document(&format!("{n}"))).await.unwrap().written);
+    }
+    assert_eq!(server.requests().len(), 100);
+    for n in 0..100 {
+        assert!(!store.put(&web(), document(&format!("{n}"))).await.unwrap().written);
+    }
+    assert_eq!(server.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_artifact_of_an_earlier_process_is_compared_by_its_metadata() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    let stored = store.put(&web(), document("x")).await.unwrap();
+    let later = S3Store::open(options(&server.endpoint(), "prefix")).await.unwrap();
+    later.probe().await.unwrap();
+    drop(server.requests());
+    assert_eq!(later.put(&web(), document("x")).await.unwrap(), Stored { written: false, ..stored });
+    let methods: Vec<String> = server.requests().iter().map(|request| request.chars().take(4).collect()).collect();
+    assert_eq!(methods, ["PUT ", "HEAD"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_second_artifact_and_no_error() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    server.script([Fault::LoseAnswer]);
+    let stored = store.put(&web(), document("x")).await.unwrap();
+    assert!(read(&store, &document("x"), &stored.digest).await.unwrap().is_ok());
+    assert_eq!(store.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn passing_trouble_is_bridged() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    for (n, fault) in [
+        Fault::Refuse(500, "InternalError"),
+        Fault::Refuse(503, "SlowDown"),
+        Fault::Refuse(400, "ExpiredToken"),
+        Fault::Refuse(409, "ConditionalRequestConflict"),
+        Fault::Stall,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        server.script([fault.clone()]);
+        assert!(store.put(&web(), document(&format!("{n}"))).await.unwrap().written, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn lasting_trouble_has_its_own_name() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    let stored = store.put(&web(), document("x")).await.unwrap();
+    for (fault, kind) in [
+        (Fault::Refuse(500, "InternalError"), ErrorKind::Unavailable),
+        (Fault::Refuse(503, "SlowDown"), ErrorKind::Throttled),
+        (Fault::Refuse(400, "ExpiredToken"), ErrorKind::CredentialsRejected),
+        (Fault::Refuse(403, "AccessDenied"), ErrorKind::Denied),
+        (Fault::Refuse(403, "RequestTimeTooSkewed"), ErrorKind::ClockSkew),
+        (Fault::Refuse(404, "NoSuchBucket"), ErrorKind::BucketMissing),
+        (Fault::Refuse(301, "PermanentRedirect"), ErrorKind::WrongRegion),
+        (Fault::Refuse(307, ""), ErrorKind::WrongRegion),
+        (Fault::Refuse(302, ""), ErrorKind::Unavailable),
+        (Fault::Refuse(507, "InsufficientStorage"), ErrorKind::Full),
+        (Fault::LoseAnswer, ErrorKind::Unreachable),
+    ] {
+        // Every store has a budget of its own, so one fault does not use up that of the next.
+        let store = S3Store::open(options(&server.endpoint(), "prefix")).await.unwrap();
+        store.probe().await.unwrap();
+        server.always(Some(fault.clone()));
+        let put = store.put(&web(), document("y")).await.unwrap_err();
+        assert_eq!(put.kind, kind, "{fault:?}: {put}");
+        let open = store.open(&web(), document("x").revision(), Some(&stored.digest)).await.unwrap_err();
+        assert_eq!(open.kind, kind, "{fault:?}");
+        let presence = store.presence(&web(), document("x").revision()).await.unwrap_err();
+        assert_eq!(presence.kind, kind, "{fault:?}");
+        assert_eq!(store.list().await.unwrap_err().kind, kind, "{fault:?}");
+        server.always(None);
+        store.delete(&web()).await.unwrap();
+        store.put(&web(), document("x")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_portal_is_no_success() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    server.always(Some(Fault::Portal));
+    assert!(store.put(&web(), document("y")).await.is_err());
+    assert!(store.presence(&web(), document("y").revision()).await.is_err());
+    assert!(store.open(&web(), document("y").revision(), None).await.is_err());
+    assert!(store.list().await.is_err());
+    assert!(store.set_aside(&web(), document("y").revision(), "1").await.is_err());
+}
+
+#[tokio::test]
+async fn a_listing_is_complete_or_an_error() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    for n in 0..1100 {
+        store.put(&web(), document(&format!("{n}"))).await.unwrap();
+    }
+    assert_eq!(store.list().await.unwrap().len(), 1100);
+    for fault in [Fault::CircularList, Fault::CutList, Fault::DoubleList] {
+        server.always(Some(fault.clone()));
+        assert_eq!(store.list().await.unwrap_err().kind, ErrorKind::Corrupt, "{fault:?}");
+        assert!(store.delete(&web()).await.is_err(), "{fault:?}");
+        server.always(None);
+    }
+    assert_eq!(store.list().await.unwrap().len(), 1100);
+}
+
+#[tokio::test]
+async fn a_broken_body_is_taken_up_and_a_wrong_one_never_handed_out() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    // One below and one above what is verified in memory.
+    for size in [200_000, 3_000_000] {
+        let content = Content::document("rendered.json", noise(size));
+        let stored = store.put(&web(), content.clone()).await.unwrap();
+        let right = content.packed().unwrap().to_vec();
+        server.script([Fault::CutBody(1000), Fault::CutBody(100_000), Fault::StallBody(5000)]);
+        assert!(read(&store, &content, &stored.digest).await == Some(Ok(right.clone())), "{size}: cut and stalled");
+        server.script([Fault::CorruptBody]);
+        let spoiled = read(&store, &content, &stored.digest).await;
+        assert!(spoiled == Some(Err(())) || spoiled == Some(Ok(right)), "{size}: corrupt on the way");
+        server.damage(".tar.gz");
+        assert!(!matches!(read(&store, &content, &stored.digest).await, Some(Ok(_))), "{size}: corrupt at rest");
+        let presence = store.presence(&web(), content.revision()).await.unwrap();
+        assert!(matches!(presence, Presence::Damaged { .. }), "{presence:?}");
+        assert!(store.put(&web(), content.clone()).await.unwrap().written);
+        store.delete(&web()).await.unwrap();
+    }
+}
+
+/// Bytes that do not compress.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = size as u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(size).collect()
+}
+
+#[tokio::test]
+async fn an_emptied_bucket_is_missing_and_not_remembered() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    let stored = store.put(&web(), document("x")).await.unwrap();
+    server.empty();
+    assert_eq!(read(&store, &document("x"), &stored.digest).await, None);
+    assert!(store.put(&web(), document("x")).await.unwrap().written);
+}
+
+#[tokio::test]
+async fn a_service_without_copies_still_keeps_what_it_can() {
+    let _alone = crate::alone().await;
+    let (_server, store) = fixture().await;
+    let subject = Subject { store: &store, raw: &store };
+    conformance::what_was_put_is_read(subject).await;
+    conformance::damage_is_never_read_and_a_put_repairs_it(subject).await;
+    conformance::many_writers_agree(subject).await;
+    conformance::deleting_takes_one_key_only(subject).await;
+    conformance::a_mark_is_never_taken_by_accident(subject).await;
+}
+
+#[tokio::test]
+async fn a_stalled_service_costs_no_more_than_its_time() {
+    let _alone = crate::alone().await;
+    let server = FaultServer::start().await.unwrap();
+    let patient = options(&server.endpoint(), "");
+    let timeouts = jaas_storage::S3Timeouts { operation: Duration::from_secs(2), ..patient.timeouts };
+    let store = S3Store::open(S3Options { timeouts, ..patient }).await.unwrap();
+    server.always(Some(Fault::Stall));
+    let begun = std::time::Instant::now();
+    assert_eq!(store.check().await.unwrap_err().kind, ErrorKind::TimedOut);
+    assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
+}

@@ -1,31 +1,44 @@
 //! The command tree and the flags that all commands share. Pure.
 
+mod act;
 mod connection;
+mod doctor;
+mod look;
+mod output;
 mod reconcile;
+mod shared;
 
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+pub(crate) use act::{CompletionArgs, Condition, HandoverArgs, Method, RestartArgs, Shell, SuspendArgs, WaitArgs};
 pub(crate) use connection::Connection;
-pub(crate) use reconcile::{DryRun, ReconcileArgs};
+pub(crate) use doctor::{CheckArgs, Depth, DoctorArgs, Level, LookArgs, Route, StorageCommand, Suppression};
+pub(crate) use look::{AuthArgs, EventsArgs, FailOn, LeaderArgs, LogsArgs, OneSnippet, RenderArgs, StatusArgs};
+pub(crate) use output::{ColorWhen, Format, OutputArgs};
+pub(crate) use reconcile::ReconcileArgs;
+pub(crate) use shared::{ChangeArgs, DryRun, OperatorArgs, Targets};
 
 use crate::exit;
 
 const EXAMPLES: &str = "\
 Examples
+  # is anything wrong?
+  kubectl jaas status
+  # what is it, and where do I begin?
+  kubectl jaas doctor
+  # what a finding or a reason means and what to type
+  kubectl jaas explain ArtifactLost
   # render one snippet again and wait for the result
   kubectl jaas reconcile web -n team-a
   # render everything again
   kubectl jaas reconcile --all
-  # what a reason means and what to type
-  kubectl jaas explain ArtifactLost
-  # client and operator
-  kubectl jaas version
+  # move leadership to another replica and prove it
+  kubectl jaas force-handover
 
-Exit codes: 0 done  3 partial  5 refused  6 not found  7 forbidden
-            all of them: kubectl jaas help exit-codes
+Exit codes: 0 done  3 partial  4 findings  5 refused  6 not found
+            7 forbidden; all of them: kubectl jaas help exit-codes
 Docs:       https://jaas.projects.metio.wtf/runbooks/";
 
 /// Run and recover JaaS: snippets, artifacts, storage, leader.
@@ -55,18 +68,62 @@ pub(crate) struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// One screen: operator, leader, snippets, artifacts.
+    Status(StatusArgs),
+    /// Check an installation, and say where to begin.
+    Doctor(DoctorArgs),
+    /// Check the store and what is in it.
+    #[command(after_help = doctor::STORAGE_EXAMPLES)]
+    Storage {
+        /// What to do.
+        #[command(subcommand)]
+        command: StorageCommand,
+    },
+    /// Same as `storage doctor`.
+    #[command(hide = true)]
+    CheckStorage(CheckArgs),
+    /// Say what a finding, reason, alert or metric means and what to type.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain {
+        /// A code, a reason of a Ready condition, an alert or a metric, which asks no cluster; or a snippet, whose reason is then meant.
+        #[arg(value_name = "CODE|REASON|ALERT|METRIC|NAME")]
+        word: String,
+    },
     /// Ask the operator to render snippets now, and wait for the result.
     Reconcile(ReconcileArgs),
     /// Same as `reconcile --all`.
     #[command(hide = true)]
     ReconcileAll(ReconcileArgs),
-    /// Say what a reason means and what to type; asks no cluster.
-    #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain {
-        /// The reason, as it stands in the Ready condition.
-        #[arg(value_name = "REASON")]
-        reason: String,
-    },
+    /// Evaluate a snippet here, as the operator would.
+    Render(RenderArgs),
+    /// Show the revisions of a snippet that are kept.
+    #[command(after_help = look::HISTORY_EXAMPLES)]
+    History(OneSnippet),
+    /// Show libraries, snippet, artifact, and who uses it.
+    #[command(after_help = look::TREE_EXAMPLES)]
+    Tree(OneSnippet),
+    /// Show events about snippets, also of deleted ones.
+    Events(EventsArgs),
+    /// Show the leader's log, or what it says of one snippet.
+    Logs(LogsArgs),
+    /// Stop rendering snippets; what they published stays.
+    #[command(after_help = act::SUSPEND_EXAMPLES)]
+    Suspend(SuspendArgs),
+    /// Render suspended snippets again, and wait for the result.
+    #[command(after_help = act::RESUME_EXAMPLES)]
+    Resume(SuspendArgs),
+    /// Wait until something is the case.
+    Wait(WaitArgs),
+    /// Show which replica leads, since when, and how steadily.
+    Leader(LeaderArgs),
+    /// Move leadership to another replica and prove that it took over.
+    ForceHandover(HandoverArgs),
+    /// Replace the operator's Pods one after the other, and wait.
+    Restart(RestartArgs),
+    /// Show what commands need and what you have.
+    Auth(AuthArgs),
+    /// Set up completion of commands, flags and names.
+    Completion(CompletionArgs),
     /// Show the versions of this program and of the operator.
     #[command(after_help = VERSION_EXAMPLES)]
     Version(VersionArgs),
@@ -77,8 +134,12 @@ pub(crate) enum Command {
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples
+  # what a finding of `doctor` means
+  kubectl jaas explain S401
   # what to do about a lost artifact
-  kubectl jaas explain ArtifactLost";
+  kubectl jaas explain ArtifactLost
+  # why a snippet is as it is
+  kubectl jaas explain web -n team-a";
 
 const VERSION_EXAMPLES: &str = "\
 Examples
@@ -98,64 +159,9 @@ pub(crate) struct VersionArgs {
     /// Only this program's version; asks no cluster.
     #[arg(long)]
     pub(crate) client: bool,
-    /// Namespace of the operator; found by its label otherwise.
-    #[arg(long, value_name = "NAMESPACE", env = "JAAS_OPERATOR_NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) operator_namespace: Option<String>,
-}
-
-/// How the result is shown.
-#[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct OutputArgs {
-    /// How the result is written to stdout.
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
-    pub(crate) output: Format,
-    /// When to use colour; `auto` heeds NO_COLOR, CLICOLOR_FORCE and TERM.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
-    pub(crate) color: ColorWhen,
-    /// Only results and errors: no scope, no progress, no summary.
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-}
-
-/// How the result is written to stdout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Counts, and what needs a look.
-    #[default]
-    Table,
-    /// One line for each object.
-    Wide,
-    /// One document.
-    Json,
-    /// The same document as YAML.
-    Yaml,
-    /// Events as they happen, one line each; the document last.
-    Ndjson,
-    /// Names of the objects, for other commands.
-    Name,
-}
-
-impl Format {
-    /// Whether programs read it, so that every run, also a refused one, must answer with a document.
-    pub(crate) fn is_document(self) -> bool {
-        match self {
-            Self::Json | Self::Yaml | Self::Ndjson => true,
-            Self::Table | Self::Wide | Self::Name => false,
-        }
-    }
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorWhen {
-    /// On a terminal that wants it.
-    #[default]
-    Auto,
-    /// Also in pipes.
-    Always,
-    /// Never.
-    Never,
+    /// Where the operator is.
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
 }
 
 /// Reads `30`, `30s`, `1m30s` or `500ms`; a bare number counts seconds, as in kubectl.
@@ -176,11 +182,62 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Whether this version takes a command line of the registry, such as `kubectl jaas storage doctor`. Programs other than ours are not
+/// judged.
+pub(crate) fn takes(line: &str) -> bool {
+    match line.strip_prefix("kubectl jaas ") {
+        Some(words) => {
+            let line = std::iter::once("kubectl-jaas").chain(words.split_whitespace());
+            Cli::command().try_get_matches_from(line).is_ok()
+        }
+        None => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use std::collections::BTreeSet;
+
+    use jaas_findings::Code;
 
     use super::*;
+
+    /// Command lines that the registry proposes and that come with later versions.
+    const LATER: [&str; 22] = [
+        // They go by what a listing of the store shows, which needs a road of its own.
+        "storage info",
+        "storage ls",
+        "storage df",
+        "storage du",
+        "storage find-orphans",
+        "storage find-orphans --class external",
+        "storage find-orphans --from-events",
+        "reconcile --missing",
+        "reconcile --missing --yes",
+        // They prove or change single files.
+        "storage verify --all -A",
+        "storage verify NAME -n NAMESPACE",
+        "storage repair NAME -n NAMESPACE",
+        "storage find-orphans --delete",
+        "storage prune --expired --all -A",
+        "storage sweep",
+        "storage sweep --multipart --older-than 24h",
+        // They print values for the chart, or roles for a tenant.
+        "storage advise limits",
+        "storage advise memory",
+        "storage advise ownership",
+        "storage advise persistence",
+        "storage advise resize",
+        "auth tenant NAME -n NAMESPACE --yaml",
+    ];
+
+    #[test]
+    fn what_the_registry_proposes_is_there_or_known_to_come_later() {
+        let lines = Code::ALL.iter().flat_map(|code| code.entry().advice).map(|advice| advice.command);
+        let missing: BTreeSet<_> = lines.filter(|line| !takes(line)).collect();
+        let missing: BTreeSet<_> = missing.into_iter().map(|line| line.trim_start_matches("kubectl jaas ")).collect();
+        assert_eq!(missing, BTreeSet::from(LATER));
+    }
 
     #[test]
     fn the_command_tree_is_sound() {

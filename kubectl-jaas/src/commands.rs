@@ -1,64 +1,43 @@
 //! Command line in, exit code out: one match, and the frame that every command runs in.
 
+mod auth;
+pub(crate) mod completion;
+mod consent;
+mod doctor;
+mod ending;
+mod error;
+mod events;
 mod explain;
+mod find;
+mod handover;
+mod history;
+mod leader;
+mod logs;
+mod mark;
+mod one;
 mod reconcile;
+mod render;
+mod restart;
+mod select;
+mod settle;
+mod status;
+mod suspend;
+mod tree;
 mod version;
+mod wait;
+mod watch;
 
 use std::io;
 
-use crate::cli::{Cli, Command, Connection, Format};
+pub(crate) use self::auth::commands as needy;
+use self::error::Error;
+use crate::cli::{Cli, Command, Connection, Format, StorageCommand};
 use crate::exit::{self, Exit};
-use crate::interrupt::{Signal, Stop};
+use crate::interrupt::Stop;
 use crate::output::Console;
 use crate::progress::Listener;
 use crate::run::Run;
-use crate::session;
 use crate::view::{Kind, Report};
-
-/// Why a command ended before it could judge its own result.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    /// The command line contradicts itself.
-    #[error(transparent)]
-    Arguments(#[from] reconcile::ArgumentError),
-    /// Nothing matches what was asked for.
-    #[error(transparent)]
-    Selection(#[from] reconcile::SelectionError),
-    /// The cluster could not be reached or did not do as asked.
-    #[error(transparent)]
-    Session(#[from] session::Error),
-    /// There is nothing to explain.
-    #[error(transparent)]
-    Unknown(#[from] explain::UnknownReason),
-    /// The format does not fit the command.
-    #[error("`version` has no objects that `-o name` could list")]
-    NoNames,
-    /// A signal came first.
-    #[error("stopped before anything was done")]
-    Stopped(Signal),
-}
-
-impl Error {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Arguments(_) | Self::Unknown(_) | Self::NoNames => Exit::Usage,
-            Self::Selection(_) => Exit::NotFound,
-            Self::Session(error) => error.exit(),
-            Self::Stopped(signal) => signal.exit(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Arguments(error) => Some(error.hint()),
-            Self::Selection(error) => Some(error.hint()),
-            Self::Unknown(error) => Some(error.hint()),
-            Self::Session(error) => Some(error.hint()),
-            Self::NoNames => Some("choose -o json or -o yaml".to_owned()),
-            Self::Stopped(_) => Some(format!("to go on: {}", again())),
-        }
-    }
-}
 
 /// How a command judges its own result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,34 +70,102 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
         listener: &console,
         stop: Stop::listen()?,
     };
-    let (mut report, result) = match &cli.command {
-        Command::ExitCodes => return Ok(console.text(&exit::table())?),
-        Command::Explain { reason } => match explain::explain(reason) {
-            Ok(page) => return Ok(console.text(page)?),
-            Err(unknown) => (Report::begin(Kind::ExplainReport, &run), Err(unknown.into())),
-        },
-        Command::Version(args) => {
-            let mut report = Report::begin(Kind::VersionReport, &run);
-            let result = version::run(args, &invocation, &mut report).await;
-            (report, result)
-        }
-        Command::Reconcile(args) => {
-            let mut report = Report::begin(Kind::ReconcileReport, &run);
-            let result = reconcile::run(args, &invocation, &mut report).await;
-            (report, result)
-        }
-        Command::ReconcileAll(args) => {
-            let mut args = args.clone();
-            args.all = true;
-            let mut report = Report::begin(Kind::ReconcileReport, &run);
-            let result = reconcile::run(&args, &invocation, &mut report).await;
-            (report, result)
-        }
+    let text = match &cli.command {
+        Command::ExitCodes => Some(Ok(exit::table())),
+        Command::Explain { word } => explain::text(word),
+        Command::Completion(args) => Some(completion::run(args).map_err(Error::from)),
+        Command::Auth(args) if args.yaml => Some(auth::yaml(args, cli.connection.namespace.as_deref())),
+        _ => None,
+    };
+    let mut report = Report::begin(kind(&cli.command), &run);
+    let text = match (&cli.command, text) {
+        (Command::Explain { word }, None) => Some(explain::snippet(word, &invocation, &mut report).await),
+        (_, text) => text,
+    };
+    let result = match text {
+        Some(Ok(text)) => return Ok(console.text(text.trim_end())?),
+        Some(Err(error)) => Err(error),
+        None if has_no_names(&cli.command, cli.output.output) => Err(Error::NoNames),
+        None => dispatch(&cli.command, &invocation, &mut report).await,
     };
     let verdict =
         result.unwrap_or_else(|error| Verdict { exit: error.exit(), message: error.to_string(), hint: error.hint() });
     report.finish(verdict.exit, verdict.message, verdict.hint);
     show(&console, &report, verdict.exit)
+}
+
+/// What the document of a command is called.
+fn kind(command: &Command) -> Kind {
+    match command {
+        Command::Status(_) => Kind::StatusReport,
+        Command::Doctor(_) | Command::Storage { .. } | Command::CheckStorage(_) => Kind::DoctorReport,
+        Command::Explain { .. } | Command::ExitCodes => Kind::ExplainReport,
+        Command::Reconcile(_) | Command::ReconcileAll(_) => Kind::ReconcileReport,
+        Command::Render(_) => Kind::RenderReport,
+        Command::History(_) => Kind::HistoryReport,
+        Command::Tree(_) => Kind::TreeReport,
+        Command::Events(_) => Kind::EventsReport,
+        Command::Logs(_) => Kind::LogsReport,
+        Command::Suspend(_) => Kind::SuspendReport,
+        Command::Resume(_) => Kind::ResumeReport,
+        Command::Wait(_) => Kind::WaitReport,
+        Command::Leader(_) => Kind::LeaderReport,
+        Command::ForceHandover(_) => Kind::HandoverReport,
+        Command::Restart(_) => Kind::RestartReport,
+        Command::Auth(_) => Kind::AuthReport,
+        Command::Completion(_) => Kind::CompletionReport,
+        Command::Version(_) => Kind::VersionReport,
+    }
+}
+
+/// Whether the command has no snippets that `-o name` could list.
+fn has_no_names(command: &Command, format: Format) -> bool {
+    let has_names = matches!(
+        command,
+        Command::Status(_)
+            | Command::Doctor(_)
+            | Command::Storage { .. }
+            | Command::CheckStorage(_)
+            | Command::Reconcile(_)
+            | Command::ReconcileAll(_)
+            | Command::Suspend(_)
+            | Command::Resume(_)
+            | Command::Wait(_)
+    );
+    format == Format::Name && !has_names
+}
+
+async fn dispatch(command: &Command, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
+    match command {
+        Command::Status(args) => status::run(args, invocation, report).await,
+        Command::Doctor(args) => doctor::run(args, invocation, report).await,
+        Command::Storage { command: StorageCommand::Doctor(args) } | Command::CheckStorage(args) => {
+            doctor::storage(args, invocation, report).await
+        }
+        Command::Reconcile(args) => reconcile::run(args, invocation, report).await,
+        Command::ReconcileAll(args) => {
+            let mut args = args.clone();
+            args.targets.all = true;
+            reconcile::run(&args, invocation, report).await
+        }
+        Command::Render(args) => render::run(args, invocation, report).await,
+        Command::History(args) => history::run(args, invocation, report).await,
+        Command::Tree(args) => tree::run(args, invocation, report).await,
+        Command::Events(args) => events::run(args, invocation, report).await,
+        Command::Logs(args) => logs::run(args, invocation, report).await,
+        Command::Suspend(args) => suspend::run(args, true, invocation, report).await,
+        Command::Resume(args) => suspend::run(args, false, invocation, report).await,
+        Command::Wait(args) => wait::run(args, invocation, report).await,
+        Command::Leader(args) => leader::run(args, invocation, report).await,
+        Command::ForceHandover(args) => handover::run(args, invocation, report).await,
+        Command::Restart(args) => restart::run(args, invocation, report).await,
+        Command::Auth(args) => auth::run(args, invocation, report).await,
+        Command::Version(args) => version::run(args, invocation, report).await,
+        // Answered with a text before.
+        Command::Explain { .. } | Command::Completion(_) | Command::ExitCodes => {
+            Ok(Verdict { exit: Exit::Done, message: String::new(), hint: None })
+        }
+    }
 }
 
 /// A reader that went away, as `head` does, is no failure of the run.

@@ -97,7 +97,7 @@ impl Exit {
     /// What the number means, in words.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "done; for checks: nothing found and nothing left unknown",
+            Self::Done => "done; for checks: nothing found, and nothing stood in the way",
             Self::Unexpected => "unexpected failure: a bug, or input and output failed",
             Self::Usage => "wrong usage: flags, names, context or kubeconfig",
             Self::Partial => "partial: some targets failed, or some checks could not run",

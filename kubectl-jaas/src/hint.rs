@@ -35,11 +35,10 @@ fn quote(argument: &str) -> String {
 
 /// How to resume suspended snippets: at most a few command lines.
 pub(crate) fn resume(keys: &[Key]) -> String {
-    let lines = keys.iter().take(NAMES_LIMIT).map(|Key { namespace, name }| {
-        format!(
-            "  kubectl patch jsonnetsnippet {name} -n {namespace} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
-        )
-    });
+    let lines = keys
+        .iter()
+        .take(NAMES_LIMIT)
+        .map(|Key { namespace, name }| format!("  kubectl jaas resume {name} -n {namespace}"));
     let more = keys.len().saturating_sub(NAMES_LIMIT);
     let mut text = format!(
         "a suspended snippet is not rendered; resume it, which renders it at once:\n{}",
@@ -65,7 +64,7 @@ pub(crate) fn few(names: &[String]) -> String {
 
 /// Why requests stay without an answer, most likely.
 pub(crate) fn unanswered(n_answered: usize) -> String {
-    let look = "kubectl get deployments,pods -A -l app.kubernetes.io/name=jaas";
+    let look = "kubectl jaas status";
     match n_answered {
         0 => format!("likely the operator does not run, or does not watch this namespace; look: {look}"),
         _ => format!("the operator answers but has not come to all; wait longer with --timeout, or look: {look}"),

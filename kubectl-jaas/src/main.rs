@@ -5,11 +5,16 @@
 // A test that cannot go on has to panic; that is its answer.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod age;
 mod cli;
 mod commands;
+mod complete;
 mod exit;
+mod facts;
 mod hint;
 mod interrupt;
+mod lease;
+mod operator;
 mod output;
 mod progress;
 mod run;
@@ -20,12 +25,22 @@ mod view;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    // Before any thread exists: this may be a worker of ourselves.
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == jaas_render::worker::ARGUMENT) {
+        return jaas_render::worker::run();
+    }
+    // A script of a shell asks by a variable, kubectl by the program's name; either way the answer is all there is to do.
+    clap_complete::CompleteEnv::with_factory(Cli::command).var(commands::completion::VARIABLE).complete();
+    if let Some(words) = complete::asked(std::env::args_os()) {
+        return output::completion(&complete::answer(words)).into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => return output::usage(&answer).into(),

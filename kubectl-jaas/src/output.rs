@@ -1,9 +1,18 @@
 //! Shows reports: data on stdout, talk on stderr. Nothing else in the program prints.
 
+mod auth;
+mod doctor;
 mod document;
+mod events;
+mod leader;
 mod reconcile;
+mod render;
+mod screen;
+mod status;
+mod steps;
 mod style;
 mod table;
+mod tree;
 mod version;
 
 use std::cell::RefCell;
@@ -13,11 +22,14 @@ use crate::cli::{Format, OutputArgs};
 use crate::exit::Exit;
 use crate::progress::{Listener, Meter, Progress};
 use crate::run::Run;
-use crate::view::{Event, Kind, Report, Target};
+use crate::view::{Detail, Event, Kind, Record, RecordEvent, Report, Target};
+use screen::Screen;
 use style::{Paint, Tone};
 
 /// Narrowest screen that tables are laid out for.
 const SCREEN: u16 = 80;
+/// How many commands a screen proposes.
+const NEXT: usize = 3;
 
 /// The two streams of a run.
 pub(crate) struct Console<'a> {
@@ -44,15 +56,20 @@ impl<'a> Console<'a> {
     }
 
     fn finish_to(&self, out: &mut impl Write, err: &mut impl Write, report: &Report, exit: Exit) -> io::Result<Exit> {
-        let shown = write_report(out, report, self.args.output, terminal_width(), &self.paint);
+        let shown = write_report(out, report, self.args, terminal_width(), &self.paint);
         let mut lines = Vec::new();
         if exit != Exit::Done {
             lines.push(format!("{} {}", self.paint.on_stderr(Tone::Error), report.result.message));
+        } else if self.args.output == Format::Short {
+            // The sentence is the result itself.
         } else if !self.args.quiet && !report.result.message.is_empty() {
             lines.push(report.result.message.clone());
         }
         if let Some(hint) = &report.result.hint {
             lines.push(format!("{} {hint}", self.paint.on_stderr(Tone::Hint)));
+        }
+        if !self.args.quiet && self.args.output == Format::Table {
+            lines.extend(report.next.iter().take(NEXT).map(|next| format!("next: {}", next.command)));
         }
         for line in lines {
             // Where stderr is gone, nobody is left to be told.
@@ -92,6 +109,21 @@ impl Listener for Console<'_> {
         }
     }
 
+    fn ask(&self, question: &str) {
+        let mut err = io::stderr().lock();
+        // Where stderr is gone, nobody is left to be asked.
+        self.meter.borrow().aside(|| drop(write!(err, "{question} ").and_then(|()| err.flush())));
+    }
+
+    fn record(&self, record: &Record, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.args.output {
+            Format::Ndjson => document::line(&mut out, &RecordEvent::now(self.run, record)),
+            Format::Json | Format::Yaml => Ok(()),
+            _ => writeln!(out, "{text}").and_then(|()| out.flush()),
+        }
+    }
+
     fn settle(&self, target: &Target) {
         if self.args.output == Format::Ndjson {
             let event = Event::now(self.run, target);
@@ -105,22 +137,75 @@ impl Listener for Console<'_> {
 fn write_report(
     out: &mut impl Write,
     report: &Report,
-    format: Format,
+    args: OutputArgs,
     width: Option<u16>,
     paint: &Paint,
 ) -> io::Result<()> {
-    let text = match (format, report.kind) {
-        (Format::Json, _) => return document::json(out, report),
-        (Format::Yaml, _) => return document::yaml(out, report),
-        (Format::Ndjson, _) => return document::line(out, report),
-        (Format::Name, _) => reconcile::names(report),
-        (Format::Table, Kind::ReconcileReport) => reconcile::overview(report, width, paint),
-        (Format::Wide, Kind::ReconcileReport) => reconcile::each(report, width, paint),
-        (Format::Table | Format::Wide, Kind::ExplainReport) => String::new(),
-        (Format::Table | Format::Wide, Kind::VersionReport) => version::versions(report, width, paint),
+    let text = match args.output {
+        Format::Json => return document::json(out, report),
+        Format::Yaml => return document::yaml(out, report),
+        Format::Ndjson => return document::line(out, report),
+        Format::Name => names(report),
+        Format::Short => short(report),
+        Format::Table | Format::Wide if is_plain_text(report) => render::text(report),
+        Format::Table => screen(report, false, args.ascii).render(width, paint),
+        Format::Wide => screen(report, true, args.ascii).render(width, paint),
+        Format::Markdown => ticket(report, args.ascii).markdown(),
     };
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Whether the result is a text that is written as it is.
+fn is_plain_text(report: &Report) -> bool {
+    matches!(&report.detail, Some(Detail::Rendered(rendered)) if !rendered.text.is_empty())
+}
+
+/// What is drawn for people.
+fn screen(report: &Report, is_wide: bool, is_ascii: bool) -> Screen {
+    let now = report.metadata.started_at;
+    match &report.detail {
+        Some(Detail::Status(found)) => status::overview(found, is_wide, now),
+        Some(Detail::Diagnosis(found)) => doctor::overview(found, report, is_wide),
+        Some(Detail::Leader(found)) => leader::facts(found, now),
+        Some(Detail::History(found)) => events::revisions(found, is_wide, now),
+        Some(Detail::Events(found)) => events::events(found, is_wide, now),
+        Some(Detail::Tree(found)) => tree::drawing(found, is_ascii),
+        Some(Detail::Rights(found)) => auth::rights(found),
+        Some(Detail::Steps(found)) => steps::steps(found, is_ascii),
+        Some(Detail::Rendered(found)) => render::figures(found),
+        // They were shown as they came.
+        Some(Detail::Records(_)) => Screen::default(),
+        None if report.kind == Kind::VersionReport => version::versions(report),
+        None if is_wide => reconcile::each(report),
+        None => reconcile::overview(report),
+    }
+}
+
+/// What stands in a ticket: for a look at an installation also what to type.
+fn ticket(report: &Report, is_ascii: bool) -> Screen {
+    let mut screen = screen(report, false, is_ascii);
+    if matches!(report.detail, Some(Detail::Diagnosis(_))) && !report.next.is_empty() {
+        let lines: Vec<_> = report.next.iter().take(NEXT).map(|next| next.command.clone()).collect();
+        screen.drawing(lines.join("\n"));
+    }
+    screen
+}
+
+/// The names of objects, as kubectl takes them.
+fn names(report: &Report) -> String {
+    match &report.detail {
+        Some(Detail::Status(found)) => found.snippets.iter().map(|snippet| reconcile::name(&snippet.name)).collect(),
+        Some(Detail::Diagnosis(found)) => doctor::names(found),
+        _ => reconcile::names(report),
+    }
+}
+
+/// One sentence, and what to type next.
+fn short(report: &Report) -> String {
+    let mut text = format!("{}\n", report.result.message);
+    text.extend(report.next.iter().take(NEXT).map(|next| format!("next: {}\n", next.command)));
+    text
 }
 
 /// Width of the screen that stdout is; `None` for a pipe, where nothing is wrapped.
@@ -137,11 +222,22 @@ pub(crate) fn usage(answer: &clap::Error) -> Exit {
     if answer.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
+/// Answers a question for completions.
+pub(crate) fn completion(text: &str) -> Exit {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => Exit::Done,
+        Err(_) => Exit::Unexpected,
+    }
+}
+
 /// The last resort: a failure outside every report.
 pub(crate) fn unexpected(error: &anyhow::Error) {
     drop(writeln!(io::stderr().lock(), "error: {error:#}\nhint: try again; if it stays, report it with this message"));
 }
 
+#[cfg(test)]
+#[path = "output/screen_tests.rs"]
+mod screen_tests;
 #[cfg(test)]
 #[path = "output/tests.rs"]
 mod tests;

@@ -1,10 +1,11 @@
 //! Progress of anything that takes more than a second: a bar on a terminal, plain lines elsewhere.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::view::Target;
+use crate::view::{Record, Target};
 
 /// Shorter runs show nothing: a bar that flashes up only distracts.
 const QUIET_START: Duration = Duration::from_secs(1);
@@ -19,6 +20,13 @@ pub(crate) trait Listener {
     fn advance(&self, progress: &Progress);
     /// A target got its outcome.
     fn settle(&self, target: &Target);
+    /// A question that waits for an answer on the same line.
+    fn ask(&self, question: &str);
+    /// A record of a log; `text` is the line as it was.
+    ///
+    /// # Errors
+    /// The reader went away.
+    fn record(&self, record: &Record, text: &str) -> io::Result<()>;
 }
 
 /// How far a run has come.

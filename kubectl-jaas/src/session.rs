@@ -15,7 +15,7 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::client::ClientBuilder;
-use kube::{Api, Client};
+use kube::{Api, Client, Config};
 
 pub(crate) use call::Call;
 pub(crate) use error::Error;
@@ -24,8 +24,29 @@ pub(crate) use readonly::Writes;
 use crate::cli::Connection;
 use crate::run::Run;
 
+/// Name under which what we write stands in `managedFields` and events.
+pub(crate) const FIELD_MANAGER: &str = "kubectl-jaas";
 /// Whose UID stands for the cluster: this namespace is made with the cluster and goes with it.
 const CLUSTER_NAMESPACE: &str = "kube-system";
+/// Longest time to reach a server that is not the API server.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// A client for a server that is not the API server, and that nobody signs in to. It carries no credentials.
+///
+/// # Errors
+/// `base` is no address.
+pub(crate) fn plain(base: &str) -> Result<Client, Error> {
+    let address = || Error::Address { place: "the address of the storage server", value: base.to_owned() };
+    let mut config = Config::new(base.parse().map_err(|_| address())?);
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    once(config, base)
+}
+
+fn once(mut config: Config, server: &str) -> Result<Client, Error> {
+    config.default_retry = false;
+    let builder = ClientBuilder::try_from(config).map_err(|error| Error::from_client(error, server))?;
+    Ok(builder.with_layer(&readonly::Gate::new(Writes::Refused)).build())
+}
 
 /// Where a session leads, for messages and documents. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +75,7 @@ pub(crate) struct Session {
     /// Where it leads.
     pub(crate) destination: Destination,
     call_limit: Option<Duration>,
+    config: Config,
 }
 
 impl Session {
@@ -72,9 +94,18 @@ impl Session {
         }
         let namespace = config.default_namespace.clone();
         let builder =
-            ClientBuilder::try_from(config).map_err(|error| Error::from_client(error, &destination.server))?;
+            ClientBuilder::try_from(config.clone()).map_err(|error| Error::from_client(error, &destination.server))?;
         let client = builder.with_layer(&readonly::Gate::new(writes)).build();
-        Ok(Self { client, namespace, destination, call_limit })
+        Ok(Self { client, namespace, destination, call_limit, config })
+    }
+
+    /// A client that hands on every answer as it comes, where the other one tries again what it takes for a stumble: of a server behind
+    /// the API server, a refusal is what is asked for. It writes nothing.
+    ///
+    /// # Errors
+    /// The credentials cannot be had once more.
+    pub(crate) fn once(&self) -> Result<Client, Error> {
+        once(self.config.clone(), &self.destination.server)
     }
 
     /// Waits for one call within its limit.

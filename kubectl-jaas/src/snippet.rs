@@ -3,13 +3,18 @@
 //! Narrower than the operator's type on purpose: files are not kept in memory, and a field or a word that only
 //! another version of the operator knows cannot make a list unreadable.
 
+mod state;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use jaas_api::status::SyncStatus;
 use jaas_api::{JsonnetSnippet, RECONCILE_REQUEST};
+use jiff::Timestamp;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use state::State;
 
 /// Plural of the resource, as RBAC rules and messages name it.
 pub(crate) const RESOURCE: &str = "jsonnetsnippets";
@@ -35,7 +40,7 @@ pub(crate) struct Snippet {
     /// Standard metadata.
     #[serde(default)]
     pub(crate) metadata: ObjectMeta,
-    /// The part of the desired state that decides whether to ask.
+    /// The part of the desired state that commands look at.
     #[serde(default)]
     pub(crate) spec: Spec,
     /// Observed state.
@@ -43,12 +48,45 @@ pub(crate) struct Snippet {
     pub(crate) status: Option<SyncStatus>,
 }
 
-/// The part of the desired state that decides whether to ask.
+/// The part of the desired state that commands look at.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Spec {
     /// Pauses the snippet.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) suspend: Option<bool>,
+    /// How many revisions are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) history: Option<i64>,
+    /// The object that provides the files, where they are not inline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source_ref: Option<Reference>,
+    /// What the snippet imports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) libraries: Vec<Reference>,
+}
+
+/// Points at an object; its kind is whatever a version of the operator knows.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Reference {
+    /// Its kind.
+    pub(crate) kind: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its namespace; that of the referring object when empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace: Option<String>,
+    /// For a library: the alias under which it is imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) import_path: Option<String>,
+}
+
+impl Reference {
+    /// The namespace that it means, seen from `owner`.
+    pub(crate) fn namespace_or<'a>(&'a self, owner: &'a str) -> &'a str {
+        self.namespace.as_deref().filter(|name| !name.is_empty()).unwrap_or(owner)
+    }
 }
 
 impl Snippet {
@@ -75,10 +113,49 @@ impl Snippet {
         self.metadata.annotations.as_ref()?.get(RECONCILE_REQUEST).map(String::as_str)
     }
 
+    /// Whether the last request has no answer yet.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        let handled = self.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref());
+        self.request().is_some_and(|request| handled != Some(request))
+    }
+
+    /// Whether it was changed and its status does not speak of the change yet.
+    pub(crate) fn is_lagging(&self) -> bool {
+        let observed = self.status.as_ref().and_then(|status| status.observed_generation).unwrap_or(0);
+        observed < self.metadata.generation.unwrap_or(0)
+    }
+
+    /// When anybody but the operator's status last wrote it.
+    pub(crate) fn changed_at(&self) -> Option<Timestamp> {
+        let entries = self.metadata.managed_fields.iter().flatten();
+        let others = entries.filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty());
+        others.filter_map(|entry| entry.time.as_ref().map(|time| time.0)).max()
+    }
+
+    /// Whose tool keeps the spec as it is, so that a change by hand does not last.
+    pub(crate) fn keeper(&self) -> Option<String> {
+        keeper(&self.metadata)
+    }
+
     /// Its resource version as the number that the API server lets clients compare.
     pub(crate) fn sequence(&self) -> Option<u64> {
         self.metadata.resource_version.as_deref()?.parse().ok()
     }
+}
+
+/// Labels and annotations by which tools mark what they apply, with the tool's name.
+const KEEPERS: [(&str, &str); 4] = [
+    ("kustomize.toolkit.fluxcd.io/name", "Flux Kustomization"),
+    ("helm.toolkit.fluxcd.io/name", "Flux HelmRelease"),
+    ("argocd.argoproj.io/tracking-id", "Argo CD"),
+    ("argocd.argoproj.io/instance", "Argo CD"),
+];
+
+/// The tool that applies an object again and again, by its marks.
+pub(crate) fn keeper(metadata: &ObjectMeta) -> Option<String> {
+    let marks = || [&metadata.labels, &metadata.annotations].into_iter().flatten();
+    let found = KEEPERS.iter().find_map(|(key, tool)| marks().find_map(|all| all.get(*key)).map(|name| (tool, name)));
+    found.map(|(tool, name)| format!("{tool} `{name}`"))
 }
 
 impl kube::Resource for Snippet {

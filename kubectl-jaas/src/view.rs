@@ -2,6 +2,7 @@
 //!
 //! Fields are only ever added within `cli.jaas.metio.wtf/v1`. Times are RFC 3339 in UTC, durations seconds.
 
+mod detail;
 mod target;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::exit::{Exit, Outcome};
 use crate::run::Run;
 use crate::session::Destination;
 
+pub(crate) use detail::*;
 pub(crate) use target::{Target, TargetOutcome};
 
 /// `apiVersion` of every document.
@@ -22,11 +24,41 @@ pub(crate) const API_VERSION: &str = "cli.jaas.metio.wtf/v1";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::enum_variant_names, reason = "the words of the document")]
 pub(crate) enum Kind {
-    /// A run of `reconcile`.
+    /// Of `status`.
+    StatusReport,
+    /// Of `doctor` and `storage doctor`.
+    DoctorReport,
+    /// Of `reconcile`.
     ReconcileReport,
-    /// A run of `version`.
+    /// Of `history`.
+    HistoryReport,
+    /// Of `tree`.
+    TreeReport,
+    /// Of `events`.
+    EventsReport,
+    /// Of `logs`.
+    LogsReport,
+    /// Of `suspend`.
+    SuspendReport,
+    /// Of `resume`.
+    ResumeReport,
+    /// Of `wait`.
+    WaitReport,
+    /// Of `leader`.
+    LeaderReport,
+    /// Of `force-handover`.
+    HandoverReport,
+    /// Of `restart`.
+    RestartReport,
+    /// Of `auth`.
+    AuthReport,
+    /// Of `render`.
+    RenderReport,
+    /// Of `completion`.
+    CompletionReport,
+    /// Of `version`.
     VersionReport,
-    /// Of `explain`, where there is nothing to explain.
+    /// Of `explain`.
     ExplainReport,
 }
 
@@ -41,6 +73,9 @@ pub(crate) struct Report {
     /// Versions found; only `version` has them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) components: Vec<Component>,
+    /// What the command found, under a key of its own.
+    #[serde(flatten)]
+    pub(crate) detail: Option<Detail>,
     /// Objects that the run was about, in the order of their names.
     pub(crate) targets: Vec<Target>,
     /// Measurements; the name carries the unit.
@@ -63,6 +98,9 @@ pub(crate) struct Metadata {
     pub(crate) cluster: Cluster,
     pub(crate) scope: Scope,
     pub(crate) dry_run: &'static str,
+    /// Why, in the words of whoever ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
 
 /// This program.
@@ -143,6 +181,24 @@ impl<'a> Event<'a> {
     }
 }
 
+/// A record of a log, as it comes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RecordEvent<'a> {
+    pub(crate) api_version: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) run: &'a str,
+    #[serde(flatten)]
+    pub(crate) record: &'a Record,
+}
+
+impl<'a> RecordEvent<'a> {
+    /// A record that has just come.
+    pub(crate) fn now(run: &'a Run, record: &'a Record) -> Self {
+        Self { api_version: API_VERSION, kind: "Record", run: &run.id, record }
+    }
+}
+
 impl Report {
     /// A document about a run that has just begun.
     pub(crate) fn begin(kind: Kind, run: &Run) -> Self {
@@ -154,6 +210,7 @@ impl Report {
             cluster: Cluster { uid: "unknown".to_owned(), context: None, server: None },
             scope: Scope::default(),
             dry_run: "none",
+            reason: None,
         };
         let result = Summary {
             exit_code: Exit::Done.code(),
@@ -168,6 +225,7 @@ impl Report {
             metadata,
             result,
             components: Vec::new(),
+            detail: None,
             targets: Vec::new(),
             figures: BTreeMap::new(),
             next: Vec::new(),

@@ -9,7 +9,7 @@ use clap::Parser;
 use futures::Stream;
 use jaas_api::{ExternalArtifact, JsonnetLibrary, JsonnetSnippet};
 use jaas_render::worker::{Limits, Pool};
-use jaas_storage::{Cached, LocalOptions, LocalStore, S3Options, S3Store, Store};
+use jaas_storage::{Cached, Deadlines, LocalOptions, LocalStore, S3Options, S3Store, Store, Timed};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -17,7 +17,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifacts::catalog::Catalog;
-use crate::artifacts::{heal, orphans, sweep};
+use crate::artifacts::condition::{self, Condition};
+use crate::artifacts::custody::{self, Custody};
+use crate::artifacts::room::Room;
+use crate::artifacts::{heal, orphans, scrub, sweep};
 use crate::cluster::connect;
 use crate::cluster::events::Events;
 use crate::cluster::tenant::Tenants;
@@ -41,6 +44,9 @@ use crate::telemetry::metrics::Metrics;
 const USAGE: u8 = 2;
 /// Anything that went wrong later.
 const FAILURE: u8 = 1;
+
+/// How often the store is measured while nothing is wrong with it.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// Longest that work on a store that hangs is waited for once everything else has ended.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
@@ -147,9 +153,12 @@ async fn operate(config: Config) -> anyhow::Result<()> {
 
     let metrics = Metrics::new();
     metrics.evaluation_limit(config.evaluation.max_concurrent);
-    let election = config.election.as_ref().map(|election| candidate(election, &client, &kube));
+    let lease_namespace = lease_namespace(&config, &kube);
+    let candidate = |election| candidate(election, &config.release, &lease_namespace, &client);
+    let election = config.election.as_ref().map(candidate);
     let authority = election.as_ref().map_or_else(Authority::sole_writer, Election::authority);
-    let terms = terms(election.as_ref().map(Election::states));
+    let new_terms = || Box::pin(terms(election.as_ref().map(Election::states)));
+    let (terms, custody_terms) = (new_terms(), new_terms());
     let namespaces = &config.cluster.watch_namespaces;
     let snippets: Watched<JsonnetSnippet> = watch(&client, namespaces);
     let libraries: Watched<JsonnetLibrary> = watch(&client, namespaces);
@@ -166,6 +175,9 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         client,
         authority: authority.clone(),
         store: Arc::clone(&store),
+        custody: Custody::default(),
+        condition: Condition::new(metrics.clone()),
+        room: Room::default(),
         workers: workers(&config),
         turns: Semaphore::new(config.evaluation.max_concurrent),
         snippets: snippets.store,
@@ -183,7 +195,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     );
 
     let stops = Stops::default();
-    let health = Health::default();
+    let health = Health::new(world.condition.clone());
     let listed = CancellationToken::new();
     let catalog = Catalog::new(Arc::clone(&world), listed.clone());
     let (alarm, missing) = heal::Alarm::new();
@@ -203,16 +215,31 @@ async fn operate(config: Config) -> anyhow::Result<()> {
 
     let mut work = JoinSet::new();
     work.spawn(announce_lists(Arc::clone(&world), first_lists, listed, stops.work.clone()));
-    work.spawn(heal::run(alarm, catalog, Arc::clone(&store), stops.work.clone()));
-    let (interval, age) = (config.storage.sweep_interval, config.storage.sweep_max_tmp_age);
+    let storage = &config.storage;
+    let interval = storage.check_interval;
+    work.spawn(heal::run(Arc::clone(&world), alarm.clone(), catalog.clone(), interval, stops.work.clone()));
+    work.spawn(condition::run(Arc::clone(&world), alarm.clone(), MEASURE_INTERVAL, stops.work.clone()));
+    work.spawn(scrub::run(Arc::clone(&world), alarm, catalog, storage.scrub, stops.work.clone()));
+    let custody = custody::Settings {
+        store: Arc::clone(&store),
+        client: world.client.clone(),
+        authority,
+        metrics,
+        namespace: lease_namespace,
+        release: config.release.clone(),
+        scope: config.cluster.watch_namespaces.clone(),
+        elects: election.is_some(),
+        take_over: storage.take_over,
+    };
+    work.spawn(custody::run(world.custody.clone(), custody, custody_terms, stops.work.clone()));
     work.spawn(orphans::run(
         Arc::clone(&world),
         config.cluster.watch_namespaces.clone(),
-        config.storage.orphan_age,
-        config.storage.orphan_interval,
+        storage.orphan_age,
+        storage.orphan_interval,
         stops.work.clone(),
     ));
-    work.spawn(sweep::run(store, authority, metrics, interval, age, stops.work.clone()));
+    work.spawn(sweep::run(Arc::clone(&world), storage.sweep_interval, storage.sweep_max_tmp_age, stops.work.clone()));
     let elected = election.map(|election| tokio::spawn(election.run(stops.leadership.clone())));
     let mut controller = tokio::spawn(controller::run(Arc::clone(&world), changes, missing, terms, stops.work.clone()));
 
@@ -262,16 +289,22 @@ async fn open_store(settings: &config::Storage) -> anyhow::Result<Arc<dyn Store>
             Arc::new(S3Store::open(options).await?)
         }
     };
-    Ok(Arc::new(Cached::new(store, settings.cache_bytes)))
+    // A volume that hangs must not keep what is cached from being served, so the deadlines are inside.
+    Ok(Arc::new(Cached::new(Arc::new(Timed::new(store, Deadlines::default())), settings.cache_bytes)))
+}
+
+/// Namespace of the Lease, which is that of the installation.
+fn lease_namespace(config: &Config, kube: &kube::Config) -> String {
+    let named = config.election.as_ref().map(|election| election.namespace.clone());
+    named.filter(|namespace| !namespace.is_empty()).unwrap_or_else(|| kube.default_namespace.clone())
 }
 
 /// This process in the election.
-fn candidate(settings: &config::Election, client: &Client, kube: &kube::Config) -> Election {
-    let own = || kube.default_namespace.clone();
+fn candidate(settings: &config::Election, lease: &str, namespace: &str, client: &Client) -> Election {
     Election::new(leadership::Settings {
         client: client.clone(),
-        namespace: if settings.namespace.is_empty() { own() } else { settings.namespace.clone() },
-        lease: settings.id.clone(),
+        namespace: namespace.to_owned(),
+        lease: lease.to_owned(),
         identity: leadership::identity(),
         timing: settings.timing,
         clock: Arc::new(Machine),

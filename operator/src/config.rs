@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use jaas_storage::S3Options;
 
+use crate::artifacts::scrub::Pace;
 use crate::leadership::Timing;
 
 pub use args::{Args, Command, Generate, Run};
@@ -30,6 +31,8 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// Where artifacts are kept and served.
     pub storage: Storage,
+    /// Name of the installation, and of its Lease.
+    pub release: String,
     /// Who of several replicas writes; `None` means that there is only one.
     pub election: Option<Election>,
     /// Probes.
@@ -88,9 +91,7 @@ pub struct Evaluation {
 /// Who of several replicas writes.
 #[derive(Clone, Debug)]
 pub struct Election {
-    /// Name of the Lease.
-    pub id: String,
-    /// Its namespace; the pod's own when empty.
+    /// Namespace of the Lease; the pod's own when empty.
     pub namespace: String,
     /// How long a term lasts.
     pub timing: Timing,
@@ -126,6 +127,12 @@ pub struct Storage {
     pub base_url: String,
     /// The server.
     pub listener: Listener,
+    /// Whether another installation's store is to be made ours.
+    pub take_over: bool,
+    /// How often every published artifact is looked for; zero means never.
+    pub check_interval: Duration,
+    /// How fast the content of every published artifact is read.
+    pub scrub: Pace,
     /// How long a file must be seen that nothing names before it goes.
     pub orphan_age: Duration,
     /// How often such files are looked for; zero means never.

@@ -26,7 +26,7 @@ pub enum GenerateError {
 pub fn generate(what: Generate) -> Result<String, GenerateError> {
     match what {
         Generate::Crds => documents(&jaas_api::crd::definitions()?),
-        Generate::Rbac => Ok(documents(&[operator_role()])? + &documents(&[lease_role()])?),
+        Generate::Rbac => Ok(documents(&[operator_role(), cluster_role()])? + &documents(&[lease_role()])?),
         Generate::TenantRbac => documents(&[tenant_role()]),
     }
 }
@@ -75,6 +75,14 @@ fn operator_role() -> ClusterRole {
             rule(jaas_api::artifact::FLUX_SOURCE_GROUP, &["externalartifacts"], &["get", "list", "watch"]),
         ],
     )
+}
+
+/// Which cluster this is: the uid of this namespace stands for it in the owner mark of a store. Bound in the whole cluster whatever
+/// is watched.
+fn cluster_role() -> ClusterRole {
+    let identity = rule("", &["namespaces"], &["get"]);
+    let identity = PolicyRule { resource_names: Some(vec!["kube-system".to_owned()]), ..identity };
+    role("jaas-operator-cluster", vec![identity])
 }
 
 /// What an election needs, in the namespace of the Lease. A create cannot be bound to a name, and the name is a flag.

@@ -32,15 +32,11 @@ use std::fmt;
 
 use rand::Rng;
 
+pub use jaas_api::{STEP_DOWN, STEP_DOWN_ANSWERED};
 pub use permit::{Authority, NotLeader, Permit};
 pub use run::{Election, Settings};
 pub use state::{Hooks, State};
 pub use timing::{Timing, TimingError};
-
-/// Annotation of a Lease: the token of a request that its holder lets go. Any text that differs from the last one.
-pub const STEP_DOWN: &str = "jaas.metio.wtf/step-down";
-/// Annotation of a Lease: the token of the last request that was answered. The holder has let go, or is another one.
-pub const STEP_DOWN_ANSWERED: &str = "jaas.metio.wtf/step-down-answered";
 
 /// A term: which Lease, and the count of its holders. A Lease that was made anew counts from 0 again, so neither orders terms
 /// without the other.

@@ -31,7 +31,7 @@ use self::outcome::{Attempt, Deferred, Judgement, Refusal};
 use self::stopwatch::Stopwatch;
 pub use self::world::World;
 use crate::cluster::write;
-use crate::telemetry::metrics::{Healed, Stage};
+use crate::telemetry::metrics::{Check, Stage};
 
 /// Lists our finalizer together with those of others, unless it stands there already.
 fn finalizers_with_ours(snippet: &JsonnetSnippet) -> Option<Vec<String>> {
@@ -73,7 +73,7 @@ pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -
     };
     if let Judgement::Published(published) = &judged {
         if seen.is_file_lost() {
-            world.metrics.artifact(Healed::Restored);
+            world.metrics.checked(Check::Restored);
         }
         world.memory.confirm(&seen.key, &seen.snippet, &published.inputs_digest);
     }
@@ -224,7 +224,7 @@ async fn restore(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attem
     }
     match publish::publish(world, seen, &tenant, content, stopwatch).await? {
         Ok(_) => {
-            world.metrics.artifact(Healed::Restored);
+            world.metrics.checked(Check::Restored);
             Ok(Ok(()))
         }
         Err(refusal) => Ok(Err(refusal)),
@@ -273,6 +273,9 @@ async fn collect_retired(world: &World, seen: &Seen) -> bool {
     let announced = observe::announced_revision(world, &seen.key);
     let mut complete = true;
     for revision in due.expired.into_iter().filter(|revision| announced.as_ref() != Some(revision)) {
+        if world.custody.may_remove().await.is_err() {
+            return false;
+        }
         let Ok(_permit) = world.permit() else { return false };
         match world.store.remove(&seen.key, &revision).await {
             Ok(()) => world.memory.collect(&seen.key, revision),

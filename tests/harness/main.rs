@@ -1,6 +1,7 @@
 //! The harness keeps its own promises.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
+mod apiproxy;
 mod consumer;
 mod lifetime;
 mod operator;

@@ -14,6 +14,8 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
+/// The mark of the installation that a directory belongs to.
+pub(crate) const MARK: &str = ".jaas-owner.json";
 /// Longest that anything ordinary may take here; a debug build on a busy machine needs a part of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,10 +37,22 @@ impl Field {
 
     /// The same, with further arguments for the operator.
     pub(crate) async fn with(prefix: &str, args: &[&str]) -> Self {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Self::started(prefix, OperatorOptions { args, ..OperatorOptions::default() }).await
+    }
+
+    /// The same, with an operator that takes part in an election.
+    pub(crate) async fn elected(prefix: &str) -> Self {
+        let plane = ControlPlane::shared().await.unwrap();
+        let home = plane.empty_namespace("jaas-system").await.unwrap().name;
+        let args = vec!["--leader-election=true".to_owned(), format!("--leader-election-namespace={home}")];
+        Self::started(prefix, OperatorOptions { args, namespace: Some(home), ..OperatorOptions::default() }).await
+    }
+
+    async fn started(prefix: &str, options: OperatorOptions) -> Self {
         let plane = ControlPlane::shared().await.unwrap();
         let namespace = plane.namespace(prefix).await.unwrap();
-        let mut options = OperatorOptions::watching([namespace.name.as_str()]);
-        options.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let options = OperatorOptions { watch_namespaces: vec![namespace.name.clone()], ..options };
         let operator = Operator::ready(plane, options).await.unwrap();
         let client = plane.admin().await.unwrap();
         let name = &namespace.name;
@@ -152,7 +166,7 @@ impl Field {
         http::get(url).await.unwrap()
     }
 
-    /// Every file of the store, in order.
+    /// Every file of the store but its owner mark, in order.
     pub(crate) fn stored(&self) -> Vec<String> {
         let root = self.operator.storage_path().to_owned();
         let (mut found, mut folders) = (Vec::new(), vec![root.clone()]);
@@ -165,14 +179,39 @@ impl Field {
                 }
             }
         }
+        found.retain(|path| path != MARK);
         found.sort();
         found
+    }
+
+    /// The owner mark of the store.
+    pub(crate) fn mark(&self) -> Value {
+        let mark = std::fs::read(self.operator.storage_path().join(MARK)).unwrap();
+        serde_json::from_slice(&mark).unwrap()
+    }
+
+    /// Waits until the operator has logged this.
+    pub(crate) async fn logged(&self, words: &str) {
+        let log = || self.operator.log();
+        let waited =
+            wait::eventually(words, PATIENCE, async || if log().contains(words) { Ok(()) } else { Err("not logged") });
+        if let Err(error) = waited.await {
+            panic!("{error:#}\nthe operator says:\n{}", tail(&log()));
+        }
     }
 
     /// File of the snippet's current revision.
     pub(crate) async fn file(&self, name: &str) -> std::path::PathBuf {
         let artifact = self.artifact(name).await;
         self.operator.storage_path().join(&artifact.published().unwrap().path)
+    }
+}
+
+/// Removes everything below a directory.
+pub(crate) fn empty(directory: &std::path::Path) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
     }
 }
 

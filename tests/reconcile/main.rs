@@ -3,13 +3,19 @@
 
 mod crash;
 mod field;
+mod full;
 mod hostile;
+mod late;
 mod leadership;
 mod lifecycle;
 mod namespaces;
 mod orphans;
+mod outage;
+mod parts;
 mod publish;
 mod quiet;
+mod raw;
 mod refusals;
 mod repair;
 mod serving;
+mod store;

@@ -165,9 +165,7 @@ async fn versions(field: &Field) -> Vec<Option<String>> {
 }
 
 fn empty(field: &Field) {
-    for entry in fs::read_dir(field.operator.storage_path()).unwrap() {
-        fs::remove_dir_all(entry.unwrap().path()).unwrap();
-    }
+    crate::field::empty(field.operator.storage_path());
 }
 
 #[tokio::test]
@@ -243,18 +241,21 @@ async fn a_store_that_refuses_is_told_and_recovered_from() {
     field.synced("web").await;
 }
 
+/// The same tar, compressed by somebody else: other bytes of the same content, as the Go implementation leaves them.
+pub(crate) fn packed_by_others(ours: &[u8]) -> Vec<u8> {
+    let mut tar = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(ours), &mut tar).unwrap();
+    let mut foreign = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut foreign, &tar).unwrap();
+    foreign.finish().unwrap()
+}
+
 #[tokio::test]
 async fn what_other_software_packed_is_taken_over_unchanged() {
     let mut field = published("adopt").await;
     let file = field.file("web").await;
     field.operator.kill().await.unwrap();
-    // The same tar, compressed by somebody else: other bytes of the same content, as the Go implementation leaves them.
-    let mut tar = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(fs::read(&file).unwrap().as_slice()), &mut tar)
-        .unwrap();
-    let mut foreign = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    std::io::Write::write_all(&mut foreign, &tar).unwrap();
-    let foreign = foreign.finish().unwrap();
+    let foreign = packed_by_others(&fs::read(&file).unwrap());
     fs::write(&file, &foreign).unwrap();
     let digest = jaas_storage::Digest::of(&foreign).to_string();
     let status = json!({"status": {"artifact": {"digest": digest, "size": foreign.len()}}});

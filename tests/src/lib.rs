@@ -2,6 +2,7 @@
 //!
 //! Whatever is started here ends with the test, and listens on loopback only.
 
+pub mod apiproxy;
 pub mod controlplane;
 pub mod environment;
 pub mod flux;

@@ -36,6 +36,9 @@ pub struct OperatorOptions {
     pub storage_path: Option<PathBuf>,
     /// The executable; by default the control plane's.
     pub program: Option<PathBuf>,
+    /// Address at which it finds the API server, such as a proxy's; by default the server's own. It then shows a token instead of
+    /// a certificate.
+    pub api_url: Option<String>,
 }
 
 impl OperatorOptions {
@@ -96,7 +99,10 @@ impl Operator {
         let mut args = arguments(&storage_path, ports, &options.watch_namespaces);
         args.extend(options.args);
         let mut program = program(&work, "jaas-operator", &executable, args);
-        let kubeconfig = plane.kubeconfig(&identity)?;
+        let kubeconfig = match &options.api_url {
+            Some(url) => plane.kubeconfig_at(url, &namespace, SERVICE_ACCOUNT).await?,
+            None => plane.kubeconfig(&identity)?,
+        };
         program.env.insert("KUBECONFIG".to_owned(), kubeconfig.display().to_string());
         program.env.insert("RUST_BACKTRACE".to_owned(), "1".to_owned());
         program.env.extend(options.env);

@@ -7,6 +7,7 @@ mod cache;
 mod catalog;
 mod crds;
 mod go;
+pub mod packages;
 mod progress;
 
 use std::env;
@@ -90,6 +91,14 @@ pub fn versitygw() -> Result<PathBuf> {
 /// As [`Programs::ensure`].
 pub fn minio() -> Result<PathBuf> {
     build(&Cache::open()?, &Go::find()?, &catalog::MINIO)
+}
+
+/// Helm, built when it is missing. Only the tests of the chart need it.
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn helm() -> Result<PathBuf> {
+    build(&Cache::open()?, &Go::find()?, &catalog::HELM)
 }
 
 fn assets_or(cache: &Cache, go: &Go, recipe: &Recipe) -> Result<PathBuf> {

@@ -45,12 +45,20 @@ impl Server {
     /// # Errors
     /// When the program cannot be built or started.
     pub async fn start(software: Software) -> Result<Self> {
+        Self::start_with(software, &Launcher::from_env()?).await
+    }
+
+    /// The same outside of a test, with the supervisor that was built for it.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_with(software: Software, launcher: &Launcher) -> Result<Self> {
         let build = move || match software {
             Software::Versitygw => programs::versitygw(),
             Software::Minio => programs::minio(),
         };
         let executable = tokio::task::spawn_blocking(build).await.context("building an S3 server")??;
-        let supervisor = Supervisor::start(&Launcher::from_env()?)?;
+        let supervisor = Supervisor::start(launcher)?;
         for folder in ["data", "data/artifacts", "accounts"] {
             fs::create_dir_all(supervisor.work().join(folder)).with_context(|| format!("making {folder}"))?;
         }
@@ -63,6 +71,18 @@ impl Server {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Directory of the bucket. What is done there is done behind the server's back.
+    #[must_use]
+    pub fn bucket_directory(&self) -> PathBuf {
+        self.supervisor.work().join("data").join(BUCKET)
+    }
+
+    /// File with the accounts that versitygw knows beside the one that may do everything; read for each request.
+    #[must_use]
+    pub fn accounts(&self) -> PathBuf {
+        self.supervisor.work().join("accounts/users.json")
     }
 
     /// Ends it at once; what it acknowledged is on its disk.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod faults;
+mod memory;
 mod servers;
 
 use std::time::Duration;

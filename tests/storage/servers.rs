@@ -1,5 +1,8 @@
 //! versitygw and MinIO.
 
+mod counted;
+mod trouble;
+
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

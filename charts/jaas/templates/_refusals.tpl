@@ -1,12 +1,48 @@
 {{/* Values that cannot work, each with the sentence that says why. */}}
 {{- define "jaas.refusals" -}}
+{{- $storage := .Values.operator.storage }}
 {{- if not .Values.operator.enabled }}
 {{- fail "operator.enabled: there is no HTTP renderer yet, so without the operator there is nothing to run" }}
 {{- end }}
-{{- if ne .Values.operator.storage.backend "local" }}
-{{- fail (printf "operator.storage.backend: only local is there yet, got %q" .Values.operator.storage.backend) }}
+{{- if not (regexMatch "^[0-9]+s$" (toString .Values.arguments.shutdownDelay)) }}
+{{- fail (printf "arguments.shutdownDelay: must be whole seconds such as 5s, got %q" (toString .Values.arguments.shutdownDelay)) }}
 {{- end }}
-{{- if not (regexMatch "^[0-9]+s$" .Values.arguments.shutdownDelay) }}
-{{- fail (printf "arguments.shutdownDelay: must be whole seconds such as 5s, got %q" .Values.arguments.shutdownDelay) }}
+{{- if not (has $storage.backend (list "local" "s3")) }}
+{{- fail (printf "operator.storage.backend: must be local or s3, got %q" $storage.backend) }}
+{{- end }}
+{{- if eq $storage.backend "s3" }}
+{{- include "jaas.refusals.s3" $storage.s3 }}
+{{- end }}
+{{- include "jaas.refusals.replicas" . }}
+{{- end }}
+
+{{- define "jaas.refusals.s3" -}}
+{{- if not .endpoint }}
+{{- fail "operator.storage.s3.endpoint: needed where operator.storage.backend is s3" }}
+{{- end }}
+{{- if contains "://" .endpoint }}
+{{- fail (printf "operator.storage.s3.endpoint: must be HOST:PORT, and operator.storage.s3.useSSL chooses the scheme, got %q" .endpoint) }}
+{{- end }}
+{{- if not .bucket }}
+{{- fail "operator.storage.s3.bucket: needed where operator.storage.backend is s3" }}
+{{- end }}
+{{- if and .anonymous .credentialsSecret.name }}
+{{- fail "operator.storage.s3.anonymous: signs no request, so operator.storage.s3.credentialsSecret.name must be empty" }}
+{{- end }}
+{{- end }}
+
+{{- define "jaas.refusals.replicas" -}}
+{{- $least := int64 .Values.replicas.min }}
+{{- $most := int64 .Values.replicas.max }}
+{{- if lt $least 1 }}
+{{- fail (printf "replicas.min: must be at least 1, got %d" $least) }}
+{{- end }}
+{{- if gt (max $least $most) 1 }}
+{{- if ne (include "jaas.shared" .) "true" }}
+{{- fail "replicas: more than one need a store that all of them reach: set operator.storage.backend to s3, or operator.storage.persistence.enabled to true with ReadWriteMany among operator.storage.persistence.accessModes" }}
+{{- end }}
+{{- if not .Values.operator.leaderElection.enabled }}
+{{- fail "replicas: more than one would all write at once unless operator.leaderElection.enabled is true" }}
+{{- end }}
 {{- end }}
 {{- end }}

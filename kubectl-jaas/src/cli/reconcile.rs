@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::positive_duration;
+use super::shared::{DryRun, Targets};
 
 const EXAMPLES: &str = "\
-Choose exactly one of NAME…, --selector and --all.
+Choose exactly one of NAME…, --selector, --all, --failed and --stale.
 
 Examples
   # two snippets of a namespace
@@ -17,6 +17,8 @@ Examples
   kubectl jaas reconcile -l app=web -A
   # everything, as after a lost volume
   kubectl jaas reconcile --all
+  # only those that failed
+  kubectl jaas reconcile --failed
   # which ones would that be?
   kubectl jaas reconcile --all --dry-run -o name
 
@@ -28,18 +30,15 @@ Exit codes: 0 all synced  3 some failed  5 suspended  6 no match  7 forbidden
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ReconcileArgs {
-    /// Snippets in the namespace (-n).
-    #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) names: Vec<String>,
-    /// Snippets with these labels.
-    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) selector: Option<String>,
-    /// Every snippet of every namespace; narrow it with -n.
+    /// Which snippets.
+    #[command(flatten)]
+    pub(crate) targets: Targets,
+    /// Every snippet that failed, or that has left a request without an answer; narrow it with -n.
     #[arg(long)]
-    pub(crate) all: bool,
-    /// With --selector: in every namespace.
-    #[arg(short = 'A', long)]
-    pub(crate) all_namespaces: bool,
+    pub(crate) failed: bool,
+    /// Every snippet that was made or changed and is not rendered since; narrow it with -n.
+    #[arg(long)]
+    pub(crate) stale: bool,
     /// Wait until every snippet is answered; this is the default.
     #[arg(long, overrides_with = "no_wait")]
     pub(crate) wait: bool,
@@ -68,13 +67,4 @@ pub(crate) struct ReconcileArgs {
     /// An empty selection is no failure.
     #[arg(long)]
     pub(crate) allow_empty: bool,
-}
-
-/// How a change is only tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DryRun {
-    /// Nothing that could change anything leaves the program.
-    Client,
-    /// The API server checks each change and drops it.
-    Server,
 }

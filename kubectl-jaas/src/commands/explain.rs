@@ -1,6 +1,14 @@
-//! `explain`: what a reason means and what to type. Works without a cluster. Pure.
+//! `explain`: what a code, reason, alert or metric means and what to type, without a cluster; or why a snippet is as it is.
 
 use jaas_api::Reason;
+use jaas_findings::{Code, page as registry, registry as table};
+
+use super::{Error, Invocation, one};
+use crate::session::{Session, Writes};
+use crate::view::Report;
+
+/// Width of the text.
+const WIDTH: usize = 80;
 
 /// The page of a reason, as the documentation has it.
 fn page(reason: Reason) -> &'static str {
@@ -40,26 +48,78 @@ fn page(reason: Reason) -> &'static str {
     }
 }
 
-/// A word that names no reason.
+/// A word that names nothing that can be explained.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no reason of a JsonnetSnippet")]
-pub(crate) struct UnknownReason(String);
+#[error("`{0}` is no code, no reason of a JsonnetSnippet, no alert and no metric")]
+pub(crate) struct UnknownWord(String);
 
-impl UnknownReason {
-    /// All words that would have been understood.
+impl UnknownWord {
+    /// Words that would have been understood.
     pub(crate) fn hint(&self) -> String {
         let known: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        format!("one of {}", known.join(", "))
+        format!("a code such as S401, or one of {}", known.join(", "))
     }
 }
 
-/// The page of the reason, in any mixture of upper and lower case.
+/// What is known of a word without a cluster; `None` for one that may be the name of a snippet.
+pub(super) fn text(word: &str) -> Option<Result<String, Error>> {
+    match explain(word) {
+        Some(text) => Some(Ok(text)),
+        None if is_name(word) => None,
+        None => Some(Err(UnknownWord(word.to_owned()).into())),
+    }
+}
+
+/// Whether a snippet can be called so.
+fn is_name(word: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    !word.is_empty() && word.bytes().all(is_plain)
+}
+
+/// What a snippet says of itself, and what that means.
 ///
 /// # Errors
-/// [`UnknownReason`].
-pub(crate) fn explain(word: &str) -> Result<&'static str, UnknownReason> {
-    let known = Reason::ALL.iter().find(|reason| reason.as_str().eq_ignore_ascii_case(word));
-    known.map(|reason| page(*reason).trim_end()).ok_or_else(|| UnknownReason(word.to_owned()))
+/// There is no such snippet, or it cannot be asked for.
+pub(super) async fn snippet(word: &str, invocation: &Invocation<'_>, report: &mut Report) -> Result<String, Error> {
+    let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
+    report.at(&session.destination);
+    let key = one::key(word, &session, "explain")?;
+    let found = one::get(&session, &key, report).await?;
+    let ready = found.status.as_ref().and_then(|status| status.ready());
+    Ok(match ready {
+        None => format!("{key} has no Ready condition yet\n\n{}", page(Reason::Pending)),
+        Some(ready) => {
+            let meaning = explain(&ready.reason).unwrap_or_default();
+            format!("{key} is Ready={}: {} {}\n\n{meaning}", ready.status, ready.reason, ready.message)
+        }
+    })
+}
+
+/// The page of a reason and the codes that it leads to, or the sections of the codes that the word leads to.
+fn explain(word: &str) -> Option<String> {
+    let codes = table::find(word);
+    let reason = Reason::ALL.iter().find(|reason| reason.as_str().eq_ignore_ascii_case(word));
+    if let Some(reason) = reason {
+        let mut text = page(*reason).trim_end().to_owned();
+        if !codes.is_empty() {
+            text.push_str("\n\nFindings that tell of it\n");
+        }
+        for code in codes {
+            text.push_str(&format!("  kubectl jaas explain {code}  # {}\n", code.entry().title));
+        }
+        return Some(text);
+    }
+    let sections: Vec<_> = codes.into_iter().map(section).collect();
+    (!sections.is_empty()).then(|| sections.join("\n"))
+}
+
+/// The section of a code. Commands that this version does not take are marked.
+fn section(code: Code) -> String {
+    let mark = |line: &str| match line.strip_prefix("  ") {
+        Some(command) if !crate::cli::takes(command) => format!("{line}  # comes with a later version\n"),
+        _ => format!("{line}\n"),
+    };
+    registry::explain(code, WIDTH).lines().map(mark).collect()
 }
 
 #[cfg(test)]
@@ -75,9 +135,29 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_word_is_answered_with_the_known_ones() {
-        let error = explain("Broken").unwrap_err();
-        assert_eq!(error.to_string(), "`Broken` is no reason of a JsonnetSnippet");
-        assert!(error.hint().starts_with("one of Pending, Synced, InvalidSpec, "));
+    fn codes_alerts_and_metrics_are_explained_and_reasons_lead_to_codes() {
+        assert!(explain("s401").unwrap().starts_with("S401  "));
+        let alert = explain("JaaSStorageSweepFailures").unwrap();
+        assert!(["S405  ", "G603  ", "G609  "].iter().all(|head| alert.contains(head)), "{alert}");
+        assert!(explain("jaas_eval_outstanding_timed_out").unwrap().starts_with("Q804  "));
+        assert!(explain("StorageFull").unwrap().contains("  kubectl jaas explain S401  # "));
+    }
+
+    #[test]
+    fn a_command_of_a_later_version_says_so_and_no_other_does() {
+        let text = explain("S401").unwrap();
+        let marked: Vec<_> = text.lines().filter(|line| line.ends_with("later version")).collect();
+        let expected = ["  kubectl jaas storage prune --expired --all -A  # comes with a later version"];
+        assert!(marked.contains(&expected[0]), "{text}");
+        assert!(!explain("R704").unwrap().contains("logs NAME  # comes"), "logs is there");
+        assert!(marked.iter().all(|line| line.starts_with("  kubectl jaas ")), "{text}");
+    }
+
+    #[test]
+    fn a_word_that_no_snippet_can_be_called_is_unknown() {
+        let error = text("Broken").unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "`Broken` is no code, no reason of a JsonnetSnippet, no alert and no metric");
+        assert!(error.hint().is_some_and(|hint| hint.starts_with("a code such as S401, or one of Pending, Synced")));
+        assert!(text("web").is_none());
     }
 }

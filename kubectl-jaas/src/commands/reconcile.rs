@@ -5,21 +5,18 @@
 
 mod ask;
 mod judge;
-mod select;
 mod track;
-mod watch;
 
 use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-pub(super) use select::{ArgumentError, SelectionError};
-
-use self::ask::{Asked, Ending, Job};
+use self::ask::{Asked, Job};
 use self::judge::Facts;
-use self::select::{Choice, Selection, Which};
 use self::track::Tracker;
-use self::watch::Watch;
+use super::ending::Ending;
+use super::select::{Choice, Selection, States, Which};
+use super::watch::Watch;
 use super::{Error, Invocation, Verdict};
 use crate::cli::{DryRun, ReconcileArgs};
 use crate::exit::Exit;
@@ -34,16 +31,15 @@ pub(super) async fn run(
     report: &mut Report,
 ) -> Result<Verdict, Error> {
     let deadline = Instant::now() + args.timeout;
-    let choice = Choice::from_args(args, invocation.connection.namespace.as_deref())?;
-    report.metadata.dry_run =
-        args.dry_run.map_or("none", |how| if how == DryRun::Client { "client" } else { "server" });
-    let session = Session::open(invocation.connection, invocation.run, writes(args)).await?;
+    let choice = Choice::new(&args.targets, states(args), invocation.connection.namespace.as_deref(), "reconcile")?;
+    report.metadata.dry_run = DryRun::word(args.dry_run);
+    let session = Session::open(invocation.connection, invocation.run, Writes::of(args.dry_run)).await?;
     report.at(&session.destination);
     let selection = choice.within(&session.namespace);
     report.metadata.scope = selection.scope();
     invocation.listener.say(&format!("reconcile {selection}; {}", session.destination));
 
-    let mut watch = Watch::open(&session, &selection, args);
+    let mut watch = Watch::open(&session, &selection, needs(args));
     let mut stop = invocation.stop.clone();
     let snippets = tokio::select! {
         listed = watch.list(&session) => listed?,
@@ -80,11 +76,16 @@ pub(super) async fn run(
     Ok(verdict)
 }
 
-fn writes(args: &ReconcileArgs) -> Writes {
-    match args.dry_run {
-        None => Writes::Allowed,
-        Some(DryRun::Server) => Writes::Tried,
-        Some(DryRun::Client) => Writes::Refused,
+fn states(args: &ReconcileArgs) -> States {
+    States { failed: args.failed, stale: args.stale }
+}
+
+/// What the run needs of snippets.
+fn needs(args: &ReconcileArgs) -> &'static [&'static str] {
+    match (args.dry_run, args.no_wait) {
+        (Some(_), _) => &["list"],
+        (None, true) => &["list", "patch"],
+        (None, false) => &["list", "watch", "patch"],
     }
 }
 

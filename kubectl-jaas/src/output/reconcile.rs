@@ -1,32 +1,26 @@
-//! The screens of `reconcile`. Pure.
+//! The screens of commands that act on many snippets. Pure.
 
 use std::collections::BTreeMap;
 
-use super::style::Paint;
+use super::screen::Screen;
 use super::table::Table;
-use crate::view::{Report, Target, TargetOutcome};
+use crate::view::{Kind, Report, Target, TargetOutcome};
 
 /// How an object is written so that kubectl takes it back.
 const KIND: &str = "jsonnetsnippet.jaas.metio.wtf";
 
 /// Counts, then whatever is not as wanted, grouped by reason and message.
-pub(super) fn overview(report: &Report, width: Option<u16>, paint: &Paint) -> String {
-    if report.targets.is_empty() {
-        return String::new();
+pub(super) fn overview(report: &Report) -> Screen {
+    let mut screen = Screen::default();
+    if !report.targets.is_empty() {
+        screen.table(counts(report));
+        screen.table(problems(&report.targets));
     }
-    let mut text = counts(report).render(width, paint);
-    if let Some(problems) = problems(&report.targets) {
-        text.push('\n');
-        text.push_str(&problems.render(width, paint));
-    }
-    text
+    screen
 }
 
 /// One row for each snippet.
-pub(super) fn each(report: &Report, width: Option<u16>, paint: &Paint) -> String {
-    if report.targets.is_empty() {
-        return String::new();
-    }
+pub(super) fn each(report: &Report) -> Screen {
     let mut table = Table::new(&["NAMESPACE", "NAME", "OUTCOME", "REASON", "SECONDS", "MESSAGE"]);
     for target in &report.targets {
         table.row([
@@ -38,7 +32,9 @@ pub(super) fn each(report: &Report, width: Option<u16>, paint: &Paint) -> String
             target.message.clone(),
         ]);
     }
-    table.render(width, paint)
+    let mut screen = Screen::default();
+    screen.table(table);
+    screen
 }
 
 /// The names of those that were asked, or would be.
@@ -48,7 +44,12 @@ pub(super) fn names(report: &Report) -> String {
         TargetOutcome::Suspended => target.seconds.is_some(),
         _ => true,
     });
-    asked.map(|target| format!("{KIND}/{}\n", target.object.name)).collect()
+    asked.map(|target| name(&target.object.name)).collect()
+}
+
+/// A snippet as kubectl takes it.
+pub(super) fn name(name: &str) -> String {
+    format!("{KIND}/{name}\n")
 }
 
 fn counts(report: &Report) -> Table {
@@ -56,7 +57,11 @@ fn counts(report: &Report) -> Table {
     let mut row = vec![report.targets.len().to_string()];
     for outcome in TargetOutcome::ALL {
         let count = report.targets.iter().filter(|target| target.outcome == outcome).count();
-        if count > 0 || matches!(outcome, TargetOutcome::Synced | TargetOutcome::Failed) {
+        let always: &[_] = match report.kind {
+            Kind::SuspendReport => &[TargetOutcome::Failed],
+            _ => &[TargetOutcome::Synced, TargetOutcome::Failed],
+        };
+        if count > 0 || always.contains(&outcome) {
             header.push(heading(outcome));
             row.push(count.to_string());
         }
@@ -78,31 +83,34 @@ fn heading(outcome: TargetOutcome) -> &'static str {
         TargetOutcome::Failed => "FAILED",
         TargetOutcome::Unanswered => "UNANSWERED",
         TargetOutcome::Suspended => "SUSPENDED",
+        TargetOutcome::Changed => "CHANGED",
+        TargetOutcome::Unchanged => "UNCHANGED",
         TargetOutcome::Skipped => "SKIPPED",
         TargetOutcome::Removed => "REMOVED",
         TargetOutcome::Asked => "ASKED",
-        TargetOutcome::WouldChange => "WOULD ASK",
+        TargetOutcome::WouldChange => "WOULD CHANGE",
         TargetOutcome::Unknown => "UNKNOWN",
     }
 }
 
 /// Many snippets often fail for one reason; it is said once, with one of them to look at.
-fn problems(targets: &[Target]) -> Option<Table> {
+fn problems(targets: &[Target]) -> Table {
     let mut groups: BTreeMap<(&str, &str), Vec<&Target>> = BTreeMap::new();
     for target in targets {
-        let is_fine =
-            matches!(target.outcome, TargetOutcome::Synced | TargetOutcome::Asked | TargetOutcome::WouldChange);
+        let is_fine = match target.outcome {
+            TargetOutcome::Synced | TargetOutcome::Asked | TargetOutcome::WouldChange => true,
+            TargetOutcome::Changed | TargetOutcome::Unchanged => true,
+            TargetOutcome::Failed | TargetOutcome::Unanswered | TargetOutcome::Suspended => false,
+            TargetOutcome::Skipped | TargetOutcome::Removed | TargetOutcome::Unknown => false,
+        };
         if !is_fine {
             groups.entry((&target.reason, &target.message)).or_default().push(target);
         }
-    }
-    if groups.is_empty() {
-        return None;
     }
     let mut table = Table::new(&["REASON", "COUNT", "FIRST", "MESSAGE"]);
     for ((reason, message), targets) in groups {
         let first = targets.first().map(|target| target.path()).unwrap_or_default();
         table.row([reason.to_owned(), targets.len().to_string(), first, message.to_owned()]);
     }
-    Some(table)
+    table
 }

@@ -26,12 +26,36 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Names and values without a header.
+    pub(super) fn facts(facts: &[(&'static str, String)]) -> Self {
+        let rows = facts.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]).collect();
+        Self { header: Vec::new(), rows }
+    }
+
+    /// Whether it has no row.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// As a table of Markdown.
+    pub(super) fn markdown(&self) -> String {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let cells = |row: &Vec<String>| row.iter().map(|cell| one_line(cell).replace('|', "\\|")).collect();
+        let mut text = line(self.header.iter().map(|cell| (*cell).to_owned()).collect());
+        text.push_str(&line(self.header.iter().map(|_| "---".to_owned()).collect()));
+        text.extend(self.rows.iter().map(|row| line(cells(row))));
+        text
+    }
+
     /// Lays it out: wrapped to a screen of that width, or for a pipe one line a row with nothing wrapped or cut.
     pub(super) fn render(&self, width: Option<u16>, paint: &Paint) -> String {
         let text = match width {
             Some(width) => self.wrapped(width),
             None => self.plain(),
         };
+        if self.header.is_empty() {
+            return format!("{text}\n");
+        }
         let (header, rows) = text.split_once('\n').unwrap_or((&text, ""));
         let mut painted = paint.header(header);
         painted.push('\n');
@@ -45,26 +69,34 @@ impl Table {
     fn wrapped(&self, width: u16) -> String {
         let mut layout = Layout::new();
         layout.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        layout.set_header(self.header.clone());
+        if !self.header.is_empty() {
+            layout.set_header(self.header.clone());
+        }
         for row in &self.rows {
             layout.add_row(row.clone());
         }
-        let last = self.header.len().saturating_sub(1);
+        let last = self.width().saturating_sub(1);
         for (index, column) in layout.column_iter_mut().enumerate() {
             column.set_padding((0, if index == last { 0 } else { GAP }));
         }
         layout.trim_fmt()
     }
 
+    fn width(&self) -> usize {
+        self.rows.first().map_or(self.header.len(), Vec::len)
+    }
+
     fn plain(&self) -> String {
         let header: Vec<_> = self.header.iter().map(|cell| (*cell).to_owned()).collect();
-        let rows: Vec<Vec<String>> = std::iter::once(header)
+        let header = (!header.is_empty()).then_some(header);
+        let rows: Vec<Vec<String>> = header
+            .into_iter()
             .chain(self.rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()))
             .collect();
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths: Vec<_> = (0..self.header.len()).map(width).collect();
+        let widths: Vec<_> = (0..self.width()).map(width).collect();
         let lines = rows.iter().map(|row| {
             let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
             padded.collect::<Vec<_>>().join(&" ".repeat(usize::from(GAP))).trim_end().to_owned()

@@ -5,7 +5,20 @@ use crate::exit::Exit;
 use crate::snippet::Key;
 use crate::view::TargetOutcome;
 
-const FORMATS: [Format; 6] = [Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Ndjson, Format::Name];
+const FORMATS: [Format; 8] = [
+    Format::Table,
+    Format::Wide,
+    Format::Short,
+    Format::Markdown,
+    Format::Json,
+    Format::Yaml,
+    Format::Ndjson,
+    Format::Name,
+];
+
+fn args(output: Format) -> OutputArgs {
+    OutputArgs { output, color: crate::cli::ColorWhen::Never, ascii: false, quiet: true }
+}
 
 fn target(name: &str, outcome: TargetOutcome) -> Target {
     Target::snippet(&Key { namespace: "team-a".into(), name: name.into() }, outcome)
@@ -28,7 +41,7 @@ fn report(kind: Kind, exit: Exit) -> Report {
 
 fn shown(report: &Report, format: Format, width: Option<u16>) -> String {
     let mut out = Vec::new();
-    write_report(&mut out, report, format, width, &Paint::default()).unwrap();
+    write_report(&mut out, report, args(format), width, &Paint::default()).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -38,15 +51,14 @@ fn no_format_changes_the_exit_code() {
     for exit in Exit::ALL {
         for format in FORMATS {
             let report = report(Kind::ReconcileReport, exit);
-            let args = OutputArgs { output: format, color: crate::cli::ColorWhen::Never, quiet: true };
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            let console = Console::new(args, &run);
+            let console = Console::new(args(format), &run);
             assert_eq!(console.finish_to(&mut out, &mut err, &report, exit).unwrap(), exit);
             let text = String::from_utf8(out).unwrap();
             let code = match format {
                 Format::Json | Format::Ndjson => serde_json::from_str::<serde_json::Value>(&text).unwrap(),
                 Format::Yaml => serde_saphyr::from_str::<serde_json::Value>(&text).unwrap(),
-                Format::Table | Format::Wide | Format::Name => continue,
+                Format::Table | Format::Wide | Format::Short | Format::Markdown | Format::Name => continue,
             };
             assert_eq!(code["result"]["exitCode"], exit.code(), "{format:?}");
         }
@@ -98,4 +110,14 @@ fn the_document_has_its_agreed_shape() {
     assert_eq!(document["targets"][0]["object"]["kind"], "JsonnetSnippet");
     assert_eq!(document["targets"][0]["outcome"], "failed");
     assert_eq!(document["targets"][0]["seconds"], 0.25);
+}
+
+#[test]
+fn a_chat_gets_a_sentence_and_a_ticket_a_table() {
+    let mut report = report(Kind::ReconcileReport, Exit::Partial);
+    report.next.push(crate::view::Next { command: "kubectl jaas status".to_owned(), why: String::new() });
+    assert_eq!(shown(&report, Format::Short, None), "said\nnext: kubectl jaas status\n");
+    let ticket = shown(&report, Format::Markdown, Some(80));
+    assert!(ticket.starts_with("| SNIPPETS | SYNCED | FAILED | SKIPPED | SECONDS | PER SECOND |\n| --- |"), "{ticket}");
+    assert!(ticket.contains("| Suspended | 1 | team-a/batch | spec.suspend is true |\n"), "{ticket}");
 }

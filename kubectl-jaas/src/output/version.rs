@@ -1,19 +1,18 @@
 //! The screen of `version`. Pure.
 
-use super::style::Paint;
+use super::screen::Screen;
 use super::table::Table;
 use crate::view::Report;
 
 /// One row for each component.
-pub(super) fn versions(report: &Report, width: Option<u16>, paint: &Paint) -> String {
-    if report.components.is_empty() {
-        return String::new();
-    }
+pub(super) fn versions(report: &Report) -> Screen {
     let mut table = Table::new(&["COMPONENT", "VERSION", "DETAIL"]);
     for component in &report.components {
         // A person reads the reason right where the version would be.
         let version = if component.version == "unknown" { "unknown:".to_owned() } else { component.version.clone() };
         table.row([component.name.to_owned(), version, component.detail.clone()]);
     }
-    table.render(width, paint)
+    let mut screen = Screen::default();
+    screen.table(table);
+    screen
 }

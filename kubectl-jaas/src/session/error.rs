@@ -45,6 +45,9 @@ pub(crate) enum Error {
     /// The server refused the request as wrong.
     #[error("cannot {call}: {message}")]
     Invalid { call: Box<Call>, message: String },
+    /// Somebody else wrote it first.
+    #[error("cannot {call}: it changed in between: {message}")]
+    Conflict { call: Box<Call>, message: String },
     /// The server did not answer, or is not able to.
     #[error("cannot {call}: no answer from {server}: {cause}")]
     Unreachable { call: Box<Call>, server: String, cause: String },
@@ -72,6 +75,7 @@ impl Error {
             | Self::Client { .. } => Exit::Usage,
             Self::Credentials { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. } => Exit::Forbidden,
             Self::NotFound { .. } | Self::NoKind { .. } => Exit::NotFound,
+            Self::Conflict { .. } => Exit::Changed,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::TimedOut { .. } => Exit::TimedOut,
             Self::Unexpected { .. } => Exit::Unexpected,
@@ -85,6 +89,7 @@ impl Error {
             Exit::NotFound => "NotFound",
             Exit::Unreachable => "Unreachable",
             Exit::TimedOut => "RequestTimeout",
+            Exit::Changed => "Conflict",
             Exit::Usage => "Invalid",
             _ => "Unexpected",
         }
@@ -105,6 +110,7 @@ impl Error {
             Self::NotFound { call } => format!("see what is there: kubectl get {} -A", call.kind()),
             Self::NoKind { .. } => "install JaaS's custom resource definitions, or choose another --context".to_owned(),
             Self::Invalid { .. } => "compare flags and names with: kubectl jaas reconcile --help".to_owned(),
+            Self::Conflict { .. } => "look again, then repeat the command".to_owned(),
             Self::Unreachable { cause, .. } if cause.contains("certificate") => {
                 "the certificate does not match: check certificate-authority and tls-server-name of the kubeconfig"
                     .to_owned()
@@ -138,6 +144,7 @@ impl Error {
             400 | 422 => Self::Invalid { call, message },
             401 => Self::Unauthorized { call, server },
             403 => Self::Forbidden { rule: missing_rule(&call, status), call, message },
+            409 => Self::Conflict { call, message },
             404 if names_an_object(status) => Self::NotFound { call },
             404 => Self::NoKind { call },
             429 | 502..=504 => Self::Unreachable { call, server, cause: message },

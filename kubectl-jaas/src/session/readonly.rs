@@ -6,6 +6,8 @@ use futures::future::{Either, Ready, ready};
 use http::{Method, Request, Uri};
 use tower::{BoxError, Layer, Service};
 
+use crate::cli::DryRun;
+
 /// Which requests may change something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writes {
@@ -18,6 +20,15 @@ pub(crate) enum Writes {
 }
 
 impl Writes {
+    /// What a run may write.
+    pub(crate) fn of(dry_run: Option<DryRun>) -> Self {
+        match dry_run {
+            None => Self::Allowed,
+            Some(DryRun::Server) => Self::Tried,
+            Some(DryRun::Client) => Self::Refused,
+        }
+    }
+
     /// Whether a request may leave. Reviews ask a question with POST and keep nothing.
     fn admits(self, method: &Method, uri: &Uri) -> bool {
         let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);

@@ -41,6 +41,10 @@ pub(crate) enum TargetOutcome {
     Unanswered,
     /// Paused by its owner.
     Suspended,
+    /// Changed as it was asked for.
+    Changed,
+    /// It is so already.
+    Unchanged,
     /// Left out.
     Skipped,
     /// Deleted in the meantime.
@@ -55,11 +59,13 @@ pub(crate) enum TargetOutcome {
 
 impl TargetOutcome {
     /// Every outcome, in the order of the counts.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Synced,
         Self::Failed,
         Self::Unanswered,
         Self::Suspended,
+        Self::Changed,
+        Self::Unchanged,
         Self::Skipped,
         Self::Removed,
         Self::Asked,
@@ -74,6 +80,8 @@ impl TargetOutcome {
             Self::Failed => "failed",
             Self::Unanswered => "unanswered",
             Self::Suspended => "suspended",
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
             Self::Skipped => "skipped",
             Self::Removed => "removed",
             Self::Asked => "asked",

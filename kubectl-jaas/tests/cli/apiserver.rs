@@ -16,6 +16,8 @@ pub(crate) enum Mood {
     Silent,
     /// A snippet is deleted instead of answered.
     Deletes,
+    /// Whatever is written was written by somebody else first.
+    Conflicts,
     /// Writes are forbidden.
     ForbidsWrites,
     /// Everything is forbidden.
@@ -30,6 +32,16 @@ struct World {
     events: Vec<Value>,
     version: u64,
     requests: Vec<String>,
+    /// What was sent with each PATCH.
+    patches: Vec<Value>,
+    /// Answers to GET by path, before everything else.
+    answers: BTreeMap<String, String>,
+    /// Paths whose GET is forbidden.
+    forbidden: Vec<String>,
+    /// Beginning of the paths that a storage server answers; none where nobody does.
+    storage: Option<String>,
+    /// What that server has, by what follows.
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 /// A running server; its threads end with the test process.
@@ -59,6 +71,28 @@ impl ApiServer {
         server
     }
 
+    /// Answers GET of that path so from now on.
+    pub(crate) fn answer_with(&self, path: &str, body: impl ToString) {
+        self.world.0.lock().unwrap().answers.insert(path.to_owned(), body.to_string());
+    }
+
+    /// Forbids GET of that path from now on.
+    pub(crate) fn forbid(&self, path: &str) {
+        self.world.0.lock().unwrap().forbidden.push(path.to_owned());
+    }
+
+    /// Paths that begin so are answered as a storage server does, from these files.
+    pub(crate) fn store(&self, prefix: &str, files: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let world = &mut *self.world.0.lock().unwrap();
+        world.storage = Some(prefix.to_owned());
+        world.files = files.into_iter().collect();
+    }
+
+    /// Every request, as `METHOD path?query`.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.world.0.lock().unwrap().requests.clone()
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -67,6 +101,11 @@ impl ApiServer {
     pub(crate) fn writes(&self) -> Vec<String> {
         let requests = &self.world.0.lock().unwrap().requests;
         requests.iter().filter(|request| !request.starts_with("GET ")).cloned().collect()
+    }
+
+    /// What was sent with each PATCH.
+    pub(crate) fn patches(&self) -> Vec<Value> {
+        self.world.0.lock().unwrap().patches.clone()
     }
 
     /// Blocks until a write has arrived.
@@ -119,8 +158,26 @@ impl ApiServer {
             if query.contains("watch=true") {
                 return self.watch(&mut stream, query);
             }
-            let (code, answer) = self.answer(method, path, query, &body);
-            let text = answer.to_string();
+            if let Some((code, bytes)) = self.file(path) {
+                let head = format!("HTTP/1.1 {code} X\r\ncontent-length: {}\r\n\r\n", bytes.len());
+                stream.write_all(head.as_bytes()).ok()?;
+                if method != "HEAD" {
+                    stream.write_all(&bytes).ok()?;
+                }
+                continue;
+            }
+            let known = {
+                let world = self.world.0.lock().unwrap();
+                let is_open = method == "GET" && !world.forbidden.iter().any(|known| known == path);
+                world.answers.get(path).cloned().filter(|_| is_open)
+            };
+            let (code, text) = match known {
+                Some(text) => (200, text),
+                None => {
+                    let (code, answer) = self.answer(method, path, query, &body);
+                    (code, answer.to_string())
+                }
+            };
             let head = format!(
                 "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
                 text.len()
@@ -128,6 +185,12 @@ impl ApiServer {
             stream.write_all(head.as_bytes()).ok()?;
             stream.write_all(text.as_bytes()).ok()?;
         }
+    }
+
+    fn file(&self, path: &str) -> Option<(u16, Vec<u8>)> {
+        let world = self.world.0.lock().unwrap();
+        let name = path.strip_prefix(world.storage.as_ref()?)?;
+        Some(world.files.get(name).map_or((404, Vec::new()), |bytes| (200, bytes.clone())))
     }
 
     fn answer(&self, method: &str, path: &str, query: &str, body: &[u8]) -> (u16, Value) {
@@ -139,11 +202,25 @@ impl ApiServer {
             }
             _ => {}
         }
+        if method == "GET" && self.world.0.lock().unwrap().forbidden.iter().any(|known| known == path) {
+            return status(403, "forbidden: User \"ann\" cannot", "");
+        }
+        if path.contains("/proxy/") {
+            return status(503, "no endpoints available for service", "jaas-storage");
+        }
         if path == "/api/v1/namespaces/kube-system" {
             return (
                 200,
                 json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": "6d1f0c1e"}}),
             );
+        }
+        if method == "POST" && path.ends_with("subjectaccessreviews") {
+            let mut review: Value = serde_json::from_slice(body).unwrap();
+            review["status"] = json!({"allowed": review["spec"]["resourceAttributes"]["verb"] != "patch"});
+            return (201, review);
+        }
+        if method == "POST" && path.ends_with("/events") {
+            return (201, serde_json::from_slice(body).unwrap());
         }
         if path.ends_with("/deployments") {
             let pod = json!({"spec": {"containers": [{"name": "operator", "image": "ghcr.io/metio/jaas:2026.8.18"}]}});
@@ -153,8 +230,22 @@ impl ApiServer {
         }
         let namespace = path.split("/namespaces/").nth(1).and_then(|rest| rest.split('/').next());
         if method == "PATCH" {
+            self.world.0.lock().unwrap().patches.push(serde_json::from_slice(body).unwrap());
             let key = format!("{}/{}", namespace.unwrap_or_default(), path.rsplit('/').next().unwrap_or_default());
+            if self.mood == Mood::Conflicts {
+                return status(409, "the object has been modified", &key);
+            }
             return self.patch(&key, query, &serde_json::from_slice(body).unwrap());
+        }
+        let (kind, name) = path.rsplit_once('/').unwrap_or_default();
+        if kind.ends_with("/jsonnetsnippets") {
+            let key = format!("{}/{name}", namespace.unwrap_or_default());
+            let found = self.world.0.lock().unwrap().snippets.get(&key).cloned();
+            return found.map_or_else(|| status(404, "not found", name), |snippet| (200, snippet));
+        }
+        if !path.ends_with("/jsonnetsnippets") {
+            let is_list = ["pods", "events", "externalartifacts"].iter().any(|plural| path.ends_with(plural));
+            return if is_list { (200, json!({"metadata": {}, "items": []})) } else { status(404, "not found", name) };
         }
         let world = self.world.0.lock().unwrap();
         let is_meant = |key: &&String| namespace.is_none_or(|namespace| key.starts_with(&format!("{namespace}/")));
@@ -171,7 +262,13 @@ impl ApiServer {
             return (200, snippet);
         }
         world.version += 1;
-        snippet["metadata"]["annotations"] = patch["metadata"]["annotations"].clone();
+        if patch["metadata"]["annotations"].is_object() {
+            snippet["metadata"]["annotations"] = patch["metadata"]["annotations"].clone();
+        }
+        if patch["spec"].is_object() {
+            snippet["spec"]["suspend"] = json!(patch["spec"]["suspend"] == true);
+            snippet["metadata"]["generation"] = json!(snippet["metadata"]["generation"].as_i64().unwrap() + 1);
+        }
         snippet["metadata"]["resourceVersion"] = json!(world.version.to_string());
         let asked = snippet.clone();
         world.events.push(json!({"type": "MODIFIED", "object": asked.clone()}));
@@ -224,7 +321,7 @@ fn answer(snippet: &Value) -> Value {
         _ => ("True", "Synced", "published"),
     };
     json!({
-        "observedGeneration": 1,
+        "observedGeneration": snippet["metadata"]["generation"],
         "lastHandledReconcileAt": snippet["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"],
         "conditions": [{"type": "Ready", "status": ready, "reason": reason, "message": message,
             "lastTransitionTime": "2026-11-22T14:33:01Z"}]
@@ -233,6 +330,7 @@ fn answer(snippet: &Value) -> Value {
 
 fn status(code: u16, message: &str, name: &str) -> (u16, Value) {
     let details = json!({"name": name, "group": "jaas.metio.wtf", "kind": "jsonnetsnippets"});
-    let value = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code, "details": details});
+    let reason = if code == 404 { "NotFound" } else { "" };
+    let value = json!({"kind": "Status", "reason": reason, "apiVersion": "v1", "status": "Failure", "message": message, "code": code, "details": details});
     (code, value)
 }

@@ -1,5 +1,6 @@
 //! `explain` without any cluster.
 
+use super::apiserver::{ApiServer, Mood};
 use super::plugin::Plugin;
 
 #[test]
@@ -16,7 +17,38 @@ fn an_unknown_reason_is_2_in_every_format() {
     for format in ["table", "json"] {
         let refused = Plugin::without_server().run(&format!("explain Broken -o {format}"));
         assert_eq!(refused.code, 2);
-        assert!(refused.stderr.contains("`Broken` is no reason of a JsonnetSnippet"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("`Broken` is no code, no reason of a JsonnetSnippet, no alert and no metric"),
+            "{}",
+            refused.stderr
+        );
         assert!(refused.stderr.contains("ArtifactLost"), "{}", refused.stderr);
     }
+}
+
+#[test]
+fn codes_alerts_and_metrics_are_explained_without_a_cluster() {
+    for (word, code) in
+        [("s401", "S401"), ("jaas_eval_outstanding_timed_out", "Q804"), ("JaaSStorageSweepFailures", "S405")]
+    {
+        let explained = Plugin::without_server().run(&format!("explain {word}"));
+        assert_eq!((explained.code, explained.stderr.as_str()), (0, ""), "{word}");
+        assert!(explained.stdout.starts_with(&format!("{code}  ")), "{}", explained.stdout);
+    }
+}
+
+#[test]
+fn a_snippet_is_explained_by_what_it_says_of_itself() {
+    let server = ApiServer::start(Mood::Answers, &["team-a/bad"]);
+    let plugin = Plugin::new(server.url());
+    let fresh = plugin.run("explain bad");
+    assert_eq!(fresh.code, 0, "{fresh:?}");
+    assert!(fresh.stdout.starts_with("team-a/bad has no Ready condition yet\n\n# Pending\n"), "{}", fresh.stdout);
+    assert_eq!(plugin.run("reconcile bad").code, 3);
+    let failed = plugin.run("explain bad").stdout;
+    assert!(
+        failed
+            .starts_with("team-a/bad is Ready=False: EvaluationFailed main.jsonnet:1:1: boom\n\n# EvaluationFailed\n")
+    );
+    assert_eq!(plugin.run("explain ghost").code, 6);
 }

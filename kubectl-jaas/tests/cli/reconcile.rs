@@ -72,7 +72,7 @@ fn missing_names_and_empty_selections_are_6() {
     let missing = plugin.run("reconcile web nope");
     assert_eq!((missing.code, server.writes().len()), (6, 0));
     assert!(
-        missing.stderr.contains("error: namespace `team-a` has no snippet `nope`; nothing was asked"),
+        missing.stderr.contains("error: namespace `team-a` has no snippet `nope`; nothing was done"),
         "{missing:?}"
     );
     assert_eq!(plugin.run("reconcile --all -n elsewhere").code, 6);

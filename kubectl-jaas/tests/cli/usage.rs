@@ -81,7 +81,7 @@ fn an_unreadable_kubeconfig_is_2_and_shows_none_of_it() {
 #[test]
 fn an_unreachable_server_is_8_in_every_format() {
     let plugin = Plugin::without_server();
-    for format in ["table", "wide", "json", "yaml", "ndjson", "name"] {
+    for format in ["table", "wide", "short", "markdown", "json", "yaml", "ndjson", "name"] {
         let unreachable = plugin.run(&format!("reconcile --all -o {format}"));
         assert_eq!(unreachable.code, 8, "{format}: {}", unreachable.stderr);
         assert!(

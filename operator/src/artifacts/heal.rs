@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jaas_api::JsonnetSnippet;
+use jaas_storage::Key;
 use jaas_storage::store::Presence;
-use jaas_storage::{Key, Store};
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::catalog::Catalog;
+use crate::snippet::World;
+use crate::telemetry::metrics::Check;
 
 /// Files that are looked for at once.
 const PARALLEL: usize = 16;
@@ -44,20 +46,35 @@ impl Alarm {
         self.check_all.notify_one();
     }
 
+    /// The store refused these snippets and may not refuse them now.
+    pub fn try_again(&self, keys: Vec<Key>) {
+        keys.iter().for_each(|key| self.bring_back(key));
+    }
+
     fn bring_back(&self, key: &Key) {
         // Nobody listens only while the process ends.
         let _ = self.missing.send(ObjectRef::new(key.name()).within(key.namespace()));
     }
 }
 
-/// Checks everything whenever an alarm was raised, until the process ends.
-pub async fn run(alarm: Alarm, catalog: Catalog, store: Arc<dyn Store>, stop: CancellationToken) {
+/// Checks everything at every interval while the process leads, and whenever an alarm was raised, until the process ends. An
+/// interval of zero leaves the alarms alone.
+pub async fn run(world: Arc<World>, alarm: Alarm, catalog: Catalog, interval: Duration, stop: CancellationToken) {
     loop {
-        tokio::select! {
+        let due = async {
+            if interval.is_zero() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(interval).await;
+        };
+        let alarmed = tokio::select! {
             () = stop.cancelled() => return,
-            () = alarm.check_all.notified() => {}
+            () = alarm.check_all.notified() => true,
+            () = due => false,
+        };
+        if alarmed || world.authority.permit().is_ok() {
+            check_all(&alarm, &catalog, &world).await;
         }
-        check_all(&alarm, &catalog, &*store).await;
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(PAUSE) => {}
@@ -65,13 +82,20 @@ pub async fn run(alarm: Alarm, catalog: Catalog, store: Arc<dyn Store>, stop: Ca
     }
 }
 
-async fn check_all(alarm: &Alarm, catalog: &Catalog, store: &dyn Store) {
+async fn check_all(alarm: &Alarm, catalog: &Catalog, world: &World) {
     let all = catalog.all();
     let checked = all.len();
     let missing = futures::stream::iter(all)
         .map(|(key, revision)| async move {
-            let presence = store.presence(&key, &revision).await;
-            matches!(presence, Ok(Presence::Missing | Presence::Damaged { .. })).then_some(key)
+            match world.store.presence(&key, &revision).await {
+                Ok(Presence::Missing | Presence::Damaged { .. }) => Some(key),
+                Ok(Presence::Intact { .. }) => {
+                    world.metrics.checked(Check::Intact);
+                    None
+                }
+                // What the store cannot tell of one artifact, its condition tells of all.
+                Err(_) => None,
+            }
         })
         .buffer_unordered(PARALLEL)
         .filter_map(std::future::ready)
@@ -79,6 +103,7 @@ async fn check_all(alarm: &Alarm, catalog: &Catalog, store: &dyn Store) {
         .count()
         .await;
     if missing > 0 {
+        world.custody.doubt();
         tracing::warn!(checked, missing, "Published artifacts are missing from the store; rendering them again");
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jaas_api::{ExternalArtifact, JsonnetSnippet};
-use jaas_storage::store::{Item, ItemKind, OwnerMark};
+use jaas_storage::store::{Item, ItemKind};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::custody::NotOurs;
 use crate::cluster::{RequestError, request};
 use crate::snippet::World;
 use crate::snippet::outcome::chain;
@@ -31,7 +32,7 @@ use decide::{Known, Lists, Namespace, Orphan, decide};
 const PAGE: u32 = 100;
 
 /// Looks at once and then at every interval while the process leads; an interval of zero never. Where `namespaces` are given, only
-/// those are considered. The store must not be another installation's.
+/// those are considered.
 pub async fn run(
     world: Arc<World>,
     namespaces: Vec<String>,
@@ -48,7 +49,6 @@ pub async fn run(
         age,
         stop,
         known: Known::new(),
-        owner: None,
         unlisted: BTreeSet::new(),
         told: None,
     };
@@ -68,8 +68,6 @@ struct Collector {
     age: Duration,
     stop: CancellationToken,
     known: Known,
-    /// Whose the store was when its mark was first seen.
-    owner: Option<OwnerMark>,
     /// Namespaces that are left alone, so that each is told once.
     unlisted: BTreeSet<String>,
     /// Why nothing was removed the last time, so that it is told once.
@@ -107,13 +105,12 @@ impl Collector {
     async fn look(&mut self) -> Result<(Vec<Item>, Lists), String> {
         let store = Arc::clone(&self.world.store);
         let listing = store.list().await.map_err(|error| chain(&error))?;
-        let owner = store.read_owner().await.map_err(|error| chain(&error))?;
-        match (&self.owner, owner) {
-            (Some(ours), Some(found)) if !ours.is_same_installation(&found) => {
-                return Err(format!("the store now belongs to {} of cluster {}", found.release, found.cluster));
-            }
-            (None, Some(found)) => self.owner = Some(found),
-            (_, _) => {}
+        let ours = self.world.custody.may_remove().await.map_err(|why| why.to_string())?;
+        // Custody looks now and then only; somebody else may have taken the store since.
+        match store.read_owner().await.map_err(|error| chain(&error))? {
+            Some(found) if ours.is_same_installation(&found) => {}
+            Some(found) => return Err(NotOurs::Foreign(found).to_string()),
+            None => return Err("the store lost its owner mark".to_owned()),
         }
         let lists = self.ask(namespaces_in(&listing, &self.watched)).await;
         Ok((listing, lists))
@@ -230,6 +227,9 @@ fn is_named(world: &World, path: &str, namespace: &str, name: &str) -> bool {
         return cached.is_some_and(|artifact| decide::named_by_artifact(&artifact).iter().any(|named| named == path));
     };
     let Ok(key) = jaas_storage::Key::new(namespace, name) else { return true };
+    if world.memory.is_busy(&key) {
+        return true;
+    }
     let snippet = world.memory.freshest_snippet(&key, &snippet);
     let artifact = world.memory.freshest_artifact(&key, cached);
     let mut named = decide::named_by_snippet(&snippet);

@@ -6,25 +6,20 @@ use std::time::Duration;
 use jaas_storage::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::leadership::Authority;
+use crate::snippet::World;
 use crate::snippet::outcome::chain;
 use crate::telemetry::metrics::Metrics;
 
-/// Sweeps at once and then at every interval while the process leads; an interval of zero sweeps never.
-pub async fn run(
-    store: Arc<dyn Store>,
-    authority: Authority,
-    metrics: Metrics,
-    interval: Duration,
-    max_age: Duration,
-    stop: CancellationToken,
-) {
+/// Sweeps a store of ours at once and then at every interval while the process leads; an interval of zero sweeps never.
+pub async fn run(world: Arc<World>, interval: Duration, max_age: Duration, stop: CancellationToken) {
     if interval.is_zero() {
         return;
     }
     loop {
-        if let Ok(_permit) = authority.permit() {
-            sweep(&*store, &metrics, max_age).await;
+        if world.authority.permit().is_ok() && world.custody.may_remove().await.is_ok() {
+            // Held until the sweep is over: whoever leads next waits for it.
+            let _permit = world.authority.permit();
+            sweep(&*world.store, &world.metrics, max_age).await;
         }
         tokio::select! {
             () = stop.cancelled() => return,

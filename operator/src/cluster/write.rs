@@ -1,7 +1,8 @@
 //! Every write to the API server. Each carries the resourceVersion that it was decided upon, and needs a permit.
 
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -81,6 +82,25 @@ pub async fn delete_artifact(
         ..DeleteParams::default()
     };
     request(api.delete(name, &params)).await.map(drop)
+}
+
+/// Annotates a Lease that is still in the state that was read. Its holder's renewals change that state, so a conflict is likely and
+/// the next look tries again.
+///
+/// # Errors
+/// A conflict where the holder renewed in between; whatever the API server answers.
+pub async fn annotate_lease(
+    permit: &Permit,
+    client: &Client,
+    mut lease: Lease,
+    key: &str,
+    value: &str,
+) -> Result<(), RequestError> {
+    permit.check()?;
+    lease.annotations_mut().insert(key.to_owned(), value.to_owned());
+    let (api, name) = address(client, &lease);
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    request(api.replace(name, &params, &lease)).await.map(drop)
 }
 
 /// Adds or removes our finalizer, leaving those of others alone.

@@ -133,7 +133,19 @@ pub struct Run {
     /// Limit for writing a response.
     #[arg(long, help_heading = "Storage", default_value = "5m", value_name = "DURATION")]
     pub storage_write_timeout: String,
-    /// How long a file must be seen that no snippet and no artifact names before it is removed.
+    /// Makes a store ours that carries the mark of another installation. Nothing is removed from such a store otherwise.
+    #[arg(long, help_heading = "Storage", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    pub storage_take_over: bool,
+    /// How often every published artifact is looked for; 0 means never.
+    #[arg(long, help_heading = "Storage", default_value = "5m", value_name = "DURATION")]
+    pub storage_check_interval: String,
+    /// Time in which the content of every published artifact is read and verified once; 0 means never.
+    #[arg(long, help_heading = "Storage", default_value = "24h", value_name = "DURATION")]
+    pub storage_scrub_period: String,
+    /// Bytes that this reading takes each second at most.
+    #[arg(long, help_heading = "Storage", default_value = "8Mi", value_name = "BYTES")]
+    pub storage_scrub_rate: String,
+    /// How long a file must be seen that no snippet and no artifact names before it is removed; at least --max-withdraw-wait and --artifact-gc-grace together.
     #[arg(long, help_heading = "Storage", default_value = "2h", value_name = "DURATION")]
     pub storage_orphan_age: String,
     /// How often such files are looked for; 0 means never.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jaas_storage::{S3Credentials, S3Options};
 
+use crate::artifacts::scrub::Pace;
 use crate::leadership::Timing;
 
 use super::value::{self, duration, whole_number};
@@ -61,11 +62,12 @@ impl Config {
                     .to_owned(),
             );
         }
-        let config = Self {
+        let mut config = Self {
             cluster: Cluster { kubeconfig: run.kubeconfig.clone(), watch_namespaces: names(&run.watch_namespaces) },
             snippets: snippets(&run, environment, &mut mistakes),
             evaluation: evaluation(&run, &mut mistakes),
             storage: storage(&run, &mut mistakes),
+            release: run.leader_election_id.clone(),
             election: election(&run, &mut mistakes),
             management: Listener {
                 host: run.management_listen_address.clone(),
@@ -77,6 +79,9 @@ impl Config {
             shutdown_delay: mistakes.read("shutdown-delay", &run.shutdown_delay, duration),
             log: log(&run, &mut mistakes),
         };
+        // A file that a deleted snippet still waits to remove, or that is in its grace, must not be taken for an orphan.
+        let least = config.snippets.max_withdraw_wait.saturating_add(config.snippets.artifact_gc_grace);
+        config.storage.orphan_age = config.storage.orphan_age.max(least);
         if mistakes.0.is_empty() { Ok(config) } else { Err(UsageError(mistakes.0)) }
     }
 }
@@ -177,6 +182,12 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
             read_timeout: mistakes.read("storage-read-timeout", &run.storage_read_timeout, duration),
             write_timeout: mistakes.read("storage-write-timeout", &run.storage_write_timeout, duration),
         },
+        take_over: run.storage_take_over,
+        check_interval: mistakes.read("storage-check-interval", &run.storage_check_interval, duration),
+        scrub: Pace {
+            period: mistakes.read("storage-scrub-period", &run.storage_scrub_period, duration),
+            rate: mistakes.read("storage-scrub-rate", &run.storage_scrub_rate, value::bytes),
+        },
         orphan_age: mistakes.read("storage-orphan-age", &run.storage_orphan_age, duration),
         orphan_interval: mistakes.read("storage-orphan-interval", &run.storage_orphan_interval, duration),
         sweep_interval: mistakes.read("storage-sweep-interval", &run.storage_sweep_interval, duration),
@@ -225,11 +236,7 @@ fn election(run: &Run, mistakes: &mut Mistakes) -> Option<Election> {
         mistakes.add("leader-election-lease-duration", error);
         Timing::default()
     });
-    run.leader_election.then(|| Election {
-        id: run.leader_election_id.clone(),
-        namespace: run.leader_election_namespace.clone(),
-        timing,
-    })
+    run.leader_election.then(|| Election { namespace: run.leader_election_namespace.clone(), timing })
 }
 
 fn port(flag: &str, text: &str, mistakes: &mut Mistakes) -> u16 {
@@ -298,7 +305,7 @@ mod tests {
         assert_eq!(config.storage.base_url, "http://jaas-storage");
         assert_eq!(config.storage.listener.port, 8082);
         assert_eq!(config.metrics.unwrap().port(), 8083);
-        assert_eq!(config.election.map(|election| election.id).as_deref(), Some("jaas-operator"));
+        assert_eq!((config.release.as_str(), config.election.is_some()), ("jaas-operator", true));
         assert!(config.snippets.no_cross_namespace_refs);
         assert_eq!(config.evaluation.memory_bytes, 256 << 20);
     }

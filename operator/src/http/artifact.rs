@@ -4,14 +4,20 @@
 //! Kustomization red; a 503 with `Retry-After` is waited out inside the fetch. So whatever will be there soon is a 503, and a 404
 //! is sent only for what is known not to come. A request is never held open.
 
+mod conditions;
+mod cut;
+mod found;
+mod range;
+#[cfg(test)]
+mod tests;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use headers::{ETag, HeaderMapExt, IfNoneMatch};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use jaas_storage::store::{ArtifactPath, ErrorKind, Readable};
-use jaas_storage::{Digest, Store};
+use jaas_storage::Store;
+use jaas_storage::store::{ArtifactPath, ErrorKind};
 use warp::Filter;
 use warp::path::FullPath;
 use warp::reply::{Reply, Response};
@@ -22,10 +28,6 @@ use crate::snippet::outcome::chain;
 
 /// Seconds after which a consumer asks again. It tries ten times, so a store is given half a minute to be whole again.
 const RETRY_SECONDS: &str = "3";
-/// What the Go implementation's S3 proxy calls a tarball.
-const MEDIA_TYPE: &str = "application/x-gzip";
-/// A name is never used for two contents.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// What the server needs.
 #[derive(Clone)]
@@ -40,80 +42,66 @@ pub struct Artifacts {
 
 /// The route. It answers every path and every method itself.
 pub fn routes(artifacts: Artifacts) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
-    warp::path::full().and(warp::method()).and(warp::header::headers_cloned()).then(
-        move |path: FullPath, method: Method, headers: HeaderMap| {
-            let artifacts = artifacts.clone();
-            async move { artifacts.answer(path.as_str(), &method, &headers).await }
+    path().and(warp::method()).and(warp::header::headers_cloned()).then(
+        move |path: String, method: Method, headers: HeaderMap| {
+            let Artifacts { store, catalog, alarm } = artifacts.clone();
+            async move { answer(&*store, &alarm, |path| catalog.standing(path), &path, &method, &headers).await }
         },
     )
 }
 
-impl Artifacts {
-    async fn answer(&self, path: &str, method: &Method, headers: &HeaderMap) -> Response {
-        if method != Method::GET && method != Method::HEAD {
-            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        let Some(path) = path.strip_prefix('/').and_then(ArtifactPath::parse) else {
-            return text(StatusCode::NOT_FOUND, "not found");
-        };
-        let standing = self.catalog.standing(&path);
-        let expected = match &standing {
-            Standing::Current(digest) => digest.as_ref(),
-            Standing::Unjudged | Standing::Lost | Standing::NotCurrent => None,
-        };
-        match self.store.open(&path.key, &path.revision, expected).await {
-            Ok(Some(artifact)) => found(artifact, method, headers),
-            Ok(None) => self.missing(&path, &standing),
-            Err(error) => {
-                tracing::warn!(artifact = %path.key, error = chain(&error), "Reading an artifact failed");
-                refused(error.kind)
-            }
-        }
-    }
-
-    fn missing(&self, path: &ArtifactPath, standing: &Standing) -> Response {
-        match standing {
-            Standing::Unjudged => soon("starting"),
-            Standing::Current(_) => {
-                self.alarm.missed(&path.key);
-                soon("being rendered again")
-            }
-            Standing::Lost | Standing::NotCurrent => text(StatusCode::NOT_FOUND, "not found"),
-        }
-    }
+/// The path as it was sent. warp's own filter panics where a request names a host and no path, as a CONNECT does.
+fn path() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    let none = warp::path::end().map(|| "/".to_owned());
+    none.or(warp::path::full().map(|path: FullPath| path.as_str().to_owned())).unify()
 }
 
-fn found(artifact: Readable, method: &Method, headers: &HeaderMap) -> Response {
-    let tag = etag(&artifact.digest);
-    let asked = headers.typed_get::<IfNoneMatch>();
-    let known = asked.zip(tag.as_ref()).is_some_and(|(asked, tag)| !asked.precondition_passes(tag));
-    let size = artifact.size;
-    let mut response = if known || method == Method::HEAD {
-        Response::default()
-    } else if let Some(bytes) = artifact.bytes() {
-        Response::new(bytes.clone().into())
-    } else {
-        warp::reply::stream(artifact.into_stream()).into_response()
-    };
-    let headers = response.headers_mut();
-    if let Some(tag) = tag {
-        headers.typed_insert(tag);
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOR_EVER));
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
+async fn answer(
+    store: &dyn Store,
+    alarm: &Alarm,
+    standing: impl FnOnce(&ArtifactPath) -> Standing,
+    path: &str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Response {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // hyper hides whether the request had a second length, about whose end others may think differently (RFC 9112, 6.1).
+        let mut response = text(StatusCode::BAD_REQUEST, "a body is not expected");
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
-    response
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let Some(path) = path.strip_prefix('/').and_then(ArtifactPath::parse) else {
+        return text(StatusCode::NOT_FOUND, "not found");
+    };
+    let standing = standing(&path);
+    let expected = match &standing {
+        Standing::Current(digest) => digest.as_ref(),
+        Standing::Unjudged | Standing::Lost | Standing::NotCurrent => None,
+    };
+    match store.open(&path.key, &path.revision, expected).await {
+        Ok(Some(artifact)) => found::answer(artifact, method, headers),
+        Ok(None) => missing(alarm, &path, &standing),
+        Err(error) => {
+            tracing::warn!(artifact = %path.key, error = chain(&error), "Reading an artifact failed");
+            refused(error.kind)
+        }
+    }
 }
 
-/// The digest names the bytes, so it is a strong validator (RFC 9110, 8.8.3).
-fn etag(digest: &Digest) -> Option<ETag> {
-    format!("\"{digest}\"").parse().ok()
+fn missing(alarm: &Alarm, path: &ArtifactPath, standing: &Standing) -> Response {
+    match standing {
+        Standing::Unjudged => soon("starting"),
+        Standing::Current(_) => {
+            alarm.missed(&path.key);
+            soon("being rendered again")
+        }
+        Standing::Lost | Standing::NotCurrent => text(StatusCode::NOT_FOUND, "not found"),
+    }
 }
 
 fn soon(why: &'static str) -> Response {
@@ -131,6 +119,9 @@ fn refused(kind: ErrorKind) -> Response {
     }
 }
 
+/// An answer other than an artifact. A cache could keep a 404 by its own rules, and tell it when the artifact is there.
 fn text(status: StatusCode, words: &'static str) -> Response {
-    warp::reply::with_status(words, status).into_response()
+    let mut response = warp::reply::with_status(words, status).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

@@ -1,7 +1,8 @@
 //! Probes: `/start`, `/ready`, `/live`.
 //!
 //! Ready means: can serve. That holds as soon as the sockets are bound and the store is open, whatever the API server does; a
-//! replica that is not ready is taken out of the Service, and consumers would get refused connections instead of our 503.
+//! replica that is not ready is taken out of the Service, and consumers would get refused connections instead of our 503. A store in
+//! trouble is told in the answer's body.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +11,14 @@ use http::{Method, StatusCode};
 use warp::Filter;
 use warp::reply::Reply;
 
+use crate::artifacts::condition::Condition;
+
 /// State that the probes tell.
-#[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Flags>);
+#[derive(Clone)]
+pub struct Health {
+    flags: Arc<Flags>,
+    store: Condition,
+}
 
 #[derive(Debug, Default)]
 struct Flags {
@@ -21,19 +27,24 @@ struct Flags {
 }
 
 impl Health {
+    /// A process that has not started yet, and its store.
+    pub fn new(store: Condition) -> Self {
+        Self { flags: Arc::default(), store }
+    }
+
     /// The sockets are bound and the store is open.
     pub fn started(&self) {
-        self.0.started.store(true, Ordering::Relaxed);
+        self.flags.started.store(true, Ordering::Relaxed);
     }
 
     /// The process is about to end. It never becomes ready again.
     pub fn draining(&self) {
-        self.0.draining.store(true, Ordering::Relaxed);
+        self.flags.draining.store(true, Ordering::Relaxed);
     }
 
     fn answer(&self, probe: &str) -> (StatusCode, &'static str) {
-        let started = self.0.started.load(Ordering::Relaxed);
-        let ready = started && !self.0.draining.load(Ordering::Relaxed);
+        let started = self.flags.started.load(Ordering::Relaxed);
+        let ready = started && !self.flags.draining.load(Ordering::Relaxed);
         match probe {
             "start" if !started => (StatusCode::SERVICE_UNAVAILABLE, "not_started"),
             "ready" if !ready => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
@@ -55,7 +66,14 @@ pub fn routes(health: Health) -> impl Filter<Extract = (impl Reply,), Error = wa
                 return Ok(warp::reply::with_header(answer, http::header::ALLOW, "GET").into_response());
             }
             let (status, word) = health.answer(&probe);
-            Ok(answer(status, word).into_response())
+            Ok(match health.store.trouble().filter(|_| probe == "ready") {
+                None => answer(status, word).into_response(),
+                // Cached artifacts are served while the store is away, so this is a detail and no reason to be taken out.
+                Some(trouble) => {
+                    let detail = serde_json::json!({"status": word, "storage": trouble});
+                    warp::reply::with_status(warp::reply::json(&detail), status).into_response()
+                }
+            })
         }
     })
 }

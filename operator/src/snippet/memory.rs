@@ -46,6 +46,8 @@ struct Entry {
     failure: Option<(Refusal, u32)>,
     transient_failures: u32,
     store_refusals: u32,
+    /// Whether the last write of its file was refused by the store.
+    waits_for_store: bool,
     collected: BTreeSet<Revision>,
 }
 
@@ -143,7 +145,25 @@ impl Memory {
         self.with(key, |entry| {
             entry.lost = None;
             entry.store_refusals = 0;
+            entry.waits_for_store = false;
         });
+    }
+
+    /// The store refused the snippet's file.
+    pub fn refused(&self, key: &Key) {
+        self.with(key, |entry| entry.waits_for_store = true);
+    }
+
+    /// Snippets that the store refused the last time.
+    pub fn refused_by_store(&self) -> Vec<Key> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().filter(|(_, entry)| entry.waits_for_store).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether a reconcile of the snippet is under way that may name a file which nothing names yet.
+    pub fn is_busy(&self, key: &Key) -> bool {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).is_some_and(|entry| entry.busy)
     }
 
     /// Whether this revision is gone for good.
@@ -168,6 +188,7 @@ impl Memory {
         self.with(key, |entry| match &entry.failure {
             _ if refusal.reason.is_about_storage() => {
                 entry.store_refusals = entry.store_refusals.saturating_add(1);
+                entry.waits_for_store = true;
                 STORE_RECHECK.saturating_mul(1 << (entry.store_refusals - 1).min(10)).min(RECHECK)
             }
             Some((known, times)) if refusal.inputs_digest.is_some() && known.inputs_digest == refusal.inputs_digest => {

@@ -9,7 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::artifact::{self, Ownership};
 use super::outcome::{Announced, Attempt, Deferred, Refusal, storage_refusal};
 use super::world::World;
-use crate::telemetry::metrics::Healed;
+use crate::telemetry::metrics::Check;
 
 /// What was seen.
 pub struct Seen {
@@ -127,8 +127,8 @@ async fn look_up(world: &World, key: &Key, current: &Announced) -> Result<Presen
     let presence = world.store.presence(key, &current.revision).await.map_err(|error| storage_refusal(&error))?;
     match &presence {
         Presence::Intact { .. } => {}
-        Presence::Missing => world.metrics.artifact(Healed::Missing),
-        Presence::Damaged { .. } => world.metrics.artifact(Healed::Damaged),
+        Presence::Missing => world.metrics.checked(Check::Missing),
+        Presence::Damaged { .. } => world.metrics.checked(Check::Damaged),
     }
     Ok(presence)
 }

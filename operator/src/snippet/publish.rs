@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jaas_api::{ExternalArtifact, Reason};
-use jaas_storage::Digest;
 use jaas_storage::store::Stored;
+use jaas_storage::{Digest, Presence, Revision};
 use jiff::Timestamp;
 use kube::Api;
 
@@ -16,14 +16,13 @@ use super::observe::Seen;
 use super::outcome::{Attempt, Published, Refusal, storage_refusal, tenant_request};
 use super::stopwatch::Stopwatch;
 use super::world::World;
+use crate::artifacts::{room, scrub};
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::{RequestError, request, write};
 use crate::telemetry::metrics::Stage;
 
 /// What requests are made for, in messages.
 const CONTEXT: &str = "publishing the ExternalArtifact";
-/// Longest that a put may take. A disk that needs longer is in trouble, and other snippets should not wait for it.
-const PUT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Stores and announces.
 ///
@@ -73,13 +72,25 @@ pub async fn publish(
 
 async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Attempt<Result<Stored, Refusal>> {
     let _permit = world.permit()?;
-    Ok(match tokio::time::timeout(PUT_TIMEOUT, world.store.put(&seen.key, content)).await {
-        Ok(stored) => stored.map_err(|error| storage_refusal(&error)),
-        Err(_) => {
-            let waited = format!("writing the artifact: the store did not answer within {}s", PUT_TIMEOUT.as_secs());
-            Err(Refusal::new(Reason::StorageUnavailable, waited))
-        }
-    })
+    set_damage_aside(world, seen, content.revision()).await;
+    let mut answer = world.store.put(&seen.key, content.clone()).await;
+    if answer.as_ref().is_err_and(|error| error.kind.is_full()) && room::make(world).await {
+        answer = world.store.put(&seen.key, content).await;
+    }
+    if answer.is_err() {
+        // Told before the store's condition is, which ends when nobody waits any more.
+        world.memory.refused(&seen.key);
+    }
+    world.condition.wrote(&answer);
+    Ok(answer.map_err(|error| storage_refusal(&error)))
+}
+
+/// Keeps damaged bytes for a person to look at. Where that does not work the put writes over them.
+async fn set_damage_aside(world: &World, seen: &Seen, revision: &Revision) {
+    let damaged = matches!(seen.presence, Some(Presence::Damaged { .. }));
+    if damaged && seen.current.as_ref().is_some_and(|current| current.revision == *revision) {
+        scrub::set_aside(world, &seen.key, revision).await;
+    }
 }
 
 /// Repairs the announcement of a file that is there, for a snippet that is suspended or refused. What cannot be repaired for want

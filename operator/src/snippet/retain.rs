@@ -85,6 +85,20 @@ pub fn due(status: Option<&SyncStatus>, grace: Duration, now: Timestamp) -> Due 
     due
 }
 
+/// What a full store need not hold: everything but the current revision, what is `announced`, and the newest `limit` of the history.
+/// Their grace is not waited for: who fetches one of them now gets the current one next time, while a full store publishes nothing.
+pub fn surplus(status: &SyncStatus, limit: i32, announced: Option<&Revision>) -> Vec<Revision> {
+    let limit = usize::try_from(limit).unwrap_or_default().max(1);
+    let kept: BTreeSet<&str> = status.history.iter().take(limit).map(|record| record.revision.as_str()).collect();
+    let current = status.revision.as_deref();
+    let beyond = status.history.iter().skip(limit).chain(&status.retired);
+    let named: BTreeSet<Revision> = beyond
+        .filter(|record| current != Some(&record.revision) && !kept.contains(record.revision.as_str()))
+        .filter_map(|record| record.revision.parse().ok())
+        .collect();
+    named.into_iter().filter(|revision| announced != Some(revision)).collect()
+}
+
 fn age(record: &RevisionRecord, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(record.time.0)).unwrap_or_default()
 }
@@ -173,6 +187,25 @@ mod tests {
         let both = Due { expired: vec![revision('a'), revision('b')], next: None };
         assert_eq!(due(Some(&waiting), GRACE, at(500)), both);
         assert_eq!(due(Some(&waiting), Duration::ZERO, at(200)), both);
+    }
+
+    #[test]
+    fn a_full_store_holds_only_what_is_kept_and_what_is_announced() {
+        let mut full = status(&[('d', 4), ('c', 3), ('b', 2)], &[('a', 1), ('d', 0)]);
+        full.revision = Some(revision('d').to_string());
+        let surplus_of = |limit, announced: Option<char>| {
+            let mut letters: Vec<_> = surplus(&full, limit, announced.map(revision).as_ref());
+            letters.sort();
+            letters
+        };
+        let revisions = |letters: &str| {
+            let mut all: Vec<_> = letters.chars().map(revision).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(surplus_of(3, None), revisions("a"));
+        assert_eq!(surplus_of(1, None), revisions("abc"));
+        assert_eq!(surplus_of(0, Some('b')), revisions("ac"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use jaas_api::FINALIZER;
+use jaas_api::{FINALIZER, Reason};
 use jaas_storage::store::StoreError;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -17,6 +17,7 @@ use super::gather;
 use super::observe::Seen;
 use super::outcome::{Attempt, Deferred, chain, storage_reason};
 use super::world::World;
+use crate::artifacts::custody::NotOurs;
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::write;
 
@@ -88,9 +89,26 @@ async fn delete_artifact(world: &World, seen: &Seen) {
     }
 }
 
+/// Removes the snippet's files. In a store that is another installation's they may be that one's, so they stay.
 async fn delete_files(world: &World, seen: &Seen) -> Attempt<Result<(), StoreError>> {
+    match world.custody.may_remove().await {
+        Ok(_) => {}
+        Err(why @ NotOurs::Foreign(_)) => {
+            let (namespace, name, reason) = (seen.key.namespace(), seen.key.name(), why.to_string());
+            tracing::warn!(namespace, name, reason, "The files of a deleted snippet stay");
+            return Ok(Ok(()));
+        }
+        Err(why @ NotOurs::Unknown(_)) if terminating_for(seen) < world.settings.max_withdraw_wait => {
+            let why = std::io::Error::other(why.to_string());
+            return Err(Deferred::internal("withdraw artifact", Reason::StorageUnavailable, why));
+        }
+        // It has been waited for long enough; the store itself has the last word.
+        Err(NotOurs::Unknown(_)) => {}
+    }
     let _permit = world.permit()?;
-    Ok(world.store.delete(&seen.key).await)
+    let deleted = world.store.delete(&seen.key).await;
+    world.condition.asked(&deleted);
+    Ok(deleted)
 }
 
 async fn remove_finalizer(world: &World, seen: &Seen) -> Attempt<()> {

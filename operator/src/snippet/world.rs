@@ -10,6 +10,9 @@ use tokio::sync::Semaphore;
 
 use super::memory::Memory;
 use super::outcome::{Attempt, Deferred};
+use crate::artifacts::condition::Condition;
+use crate::artifacts::custody::Custody;
+use crate::artifacts::room::Room;
 use crate::cluster::events::Events;
 use crate::cluster::tenant::Tenants;
 use crate::config::Snippets;
@@ -32,6 +35,12 @@ pub struct World {
     pub authority: Authority,
     /// The store.
     pub store: Arc<dyn jaas_storage::Store>,
+    /// Whose the store is.
+    pub custody: Custody,
+    /// How the store is.
+    pub condition: Condition,
+    /// Room on a full store.
+    pub room: Room,
     /// Workers that evaluate.
     pub workers: Pool,
     /// Turns at the workers, in the order of asking.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jaas_api::Reason;
 use jaas_storage::Key;
+use jaas_storage::store::Usage;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -63,8 +64,13 @@ struct StageLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConditionLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
-    result: Healed,
+    result: Check,
 }
 
 /// Steps of a reconcile that are timed.
@@ -107,9 +113,11 @@ impl EncodeLabelValue for Stage {
     }
 }
 
-/// What was found when a published file was looked for.
+/// What came of looking for a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Healed {
+pub enum Check {
+    /// It was there and right.
+    Intact,
     /// It was gone.
     Missing,
     /// It was not what its name says.
@@ -118,9 +126,10 @@ pub enum Healed {
     Restored,
 }
 
-impl EncodeLabelValue for Healed {
+impl EncodeLabelValue for Check {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         match self {
+            Self::Intact => "intact",
             Self::Missing => "missing",
             Self::Damaged => "damaged",
             Self::Restored => "restored",
@@ -146,6 +155,23 @@ struct Inner {
     token_mint_failures_total: Family<AccountLabels, Counter>,
     stage_seconds: Family<StageLabels, Histogram>,
     artifacts_checked_total: Family<ResultLabels, Counter>,
+    store: StoreGauges,
+}
+
+/// A family without labels is a metric that may have no value.
+type NoLabels = [(&'static str, &'static str); 0];
+
+/// Gauges of the store. What is not known has no value rather than a wrong one.
+#[derive(Default)]
+struct StoreGauges {
+    up: Family<ConditionLabels, Gauge>,
+    owned: Gauge,
+    bytes: Gauge,
+    files: Gauge,
+    free_bytes: Family<NoLabels, Gauge>,
+    total_bytes: Family<NoLabels, Gauge>,
+    free_inodes: Family<NoLabels, Gauge>,
+    quota_bytes: Family<NoLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -205,9 +231,10 @@ impl Metrics {
         let artifacts_checked_total = Family::default();
         registry.register(
             "jaas_storage_artifacts_checked",
-            "Published files that were found missing or damaged, or were brought back",
+            "Published files that were looked for, by what came of it; restored ones were brought back",
             artifacts_checked_total.clone(),
         );
+        let store = StoreGauges::registered(&mut registry);
         Self(Arc::new(Inner {
             registry,
             reconcile_total,
@@ -220,6 +247,7 @@ impl Metrics {
             token_mint_failures_total,
             stage_seconds,
             artifacts_checked_total,
+            store,
         }))
     }
 
@@ -297,10 +325,68 @@ impl Metrics {
         self.0.stage_seconds.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
     }
 
+    /// The store is well, or in trouble for a reason.
+    pub fn store_condition(&self, reason: Option<&'static str>) {
+        let up = &self.0.store.up;
+        up.clear();
+        up.get_or_create(&ConditionLabels { reason: reason.unwrap_or_default() }).set(i64::from(reason.is_none()));
+    }
+
+    /// Whether the store is known to be ours.
+    pub fn store_owned(&self, ours: bool) {
+        self.0.store.owned.set(i64::from(ours));
+    }
+
+    /// The store was measured.
+    pub fn store_usage(&self, usage: &Usage) {
+        let gauges = &self.0.store;
+        gauges.bytes.set(level(usage.bytes));
+        gauges.files.set(level(usage.files));
+        for (family, value) in [
+            (&gauges.free_bytes, usage.free_bytes),
+            (&gauges.total_bytes, usage.total_bytes),
+            (&gauges.free_inodes, usage.free_inodes),
+            (&gauges.quota_bytes, usage.quota),
+        ] {
+            match value {
+                Some(value) => {
+                    family.get_or_create(&[]).set(level(value));
+                }
+                None => family.clear(),
+            }
+        }
+    }
+
     /// A published file was looked for.
-    pub fn artifact(&self, result: Healed) {
+    pub fn checked(&self, result: Check) {
         self.0.artifacts_checked_total.get_or_create(&ResultLabels { result }).inc();
     }
+}
+
+impl StoreGauges {
+    fn registered(registry: &mut Registry) -> Self {
+        let gauges = Self::default();
+        let mut gauge = |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        gauge("jaas_storage_owned", "Whether the store is known to be this installation's", &gauges.owned);
+        gauge("jaas_storage_bytes", "Bytes that the store takes", &gauges.bytes);
+        gauge("jaas_storage_files", "Files or objects in the store", &gauges.files);
+        for (name, help, family) in [
+            ("jaas_storage_free_bytes", "Bytes that are free on the store's volume", &gauges.free_bytes),
+            ("jaas_storage_total_bytes", "Bytes of the store's volume", &gauges.total_bytes),
+            ("jaas_storage_free_inodes", "Inodes that are free on the store's volume", &gauges.free_inodes),
+            ("jaas_storage_quota_bytes", "Bytes that the store may take", &gauges.quota_bytes),
+        ] {
+            registry.register(name, help, family.clone());
+        }
+        let help = "Whether the store answers; 0 with the reason where it does not";
+        registry.register("jaas_storage_up", help, gauges.up.clone());
+        gauges
+    }
+}
+
+/// A number as a gauge holds it.
+fn level(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// An evaluation that runs.
@@ -345,6 +431,21 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
+        metrics.store_usage(&Usage { bytes: 7, files: 1, quota: Some(9), ..Usage::default() });
+        metrics.store_condition(Some("StorageFull"));
+        metrics.checked(Check::Intact);
+        let measured = metrics.encode().unwrap();
+        for line in [
+            "jaas_storage_bytes 7",
+            "jaas_storage_files 1",
+            "jaas_storage_quota_bytes{} 9",
+            "jaas_storage_owned 0",
+            "jaas_storage_up{reason=\"StorageFull\"} 0",
+            "jaas_storage_artifacts_checked_total{result=\"intact\"} 1",
+        ] {
+            assert!(measured.lines().any(|found| found == line), "{line} is missing in\n{measured}");
+        }
+        assert!(!measured.contains("jaas_storage_free_bytes{"), "what is not known has no value");
         drop(running);
         metrics.forget(&key);
         let text = metrics.encode().unwrap();

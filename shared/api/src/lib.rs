@@ -39,3 +39,7 @@ pub const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
 pub const JAAS_RECONCILE_REQUEST: &str = "jaas.metio.wtf/reconcile-at";
 /// Name under which our writers appear in `managedFields` and events.
 pub const FIELD_MANAGER: &str = "jaas-operator";
+/// Annotation of a leader's Lease: the token of a request that its holder lets go. Any text that differs from the last one.
+pub const STEP_DOWN: &str = "jaas.metio.wtf/step-down";
+/// Annotation of a leader's Lease: the token of the last request that was answered. The holder has let go, or is another one.
+pub const STEP_DOWN_ANSWERED: &str = "jaas.metio.wtf/step-down-answered";

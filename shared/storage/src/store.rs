@@ -32,6 +32,7 @@ pub mod local;
 pub mod owner;
 pub mod read;
 pub mod s3;
+pub mod timed;
 
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub use key::{ArtifactPath, InvalidKey, Key};
 pub use listing::{Item, ItemKind, Usage};
 pub use owner::{Claim, OwnerMark};
 pub use read::Readable;
+pub use timed::{Deadlines, Timed};
 
 use crate::artifact::{Content, Digest, Revision};
 
@@ -94,8 +96,12 @@ pub trait Store: Send + Sync + 'static {
     /// and has not seen missing or damaged since: whoever learned of a loss elsewhere asks [`Store::presence`] first.
     async fn put(&self, key: &Key, content: Content) -> Result<Stored, StoreError>;
 
-    /// Looks at one revision. The verdict is remembered for as long as the file does not change.
+    /// Looks at one revision. The verdict is remembered for as long as the file does not change. What the volume itself cannot
+    /// read is damaged: another copy is better than none.
     async fn presence(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError>;
+
+    /// Reads one revision whole and judges it anew, whatever is remembered of it. As dear as a download.
+    async fn verify(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError>;
 
     /// Opens one revision for serving, or `None` where it is missing or is not what it should be: its bytes must hash to
     /// `expected` or, where nothing is expected, its content to its name.

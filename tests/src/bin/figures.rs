@@ -3,7 +3,8 @@
 //! Every rate stands beside the rate that the harness itself reaches with the same writes and the same watches open, because an
 //! absolute number says more of the machine than of the operator.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -11,18 +12,23 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use futures::{StreamExt, TryStreamExt, stream};
 use jaas_tests::controlplane::{ControlPlane, Identity, Options};
+use jaas_tests::flux::{self, KustomizeController};
 use jaas_tests::manifests::custom;
 use jaas_tests::namespace::Namespace;
 use jaas_tests::operator::{Operator, OperatorOptions};
 use jaas_tests::programs::Programs;
 use jaas_tests::runner::{self, Executables};
+use jaas_tests::s3::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Server, Software};
 use jaas_tests::supervisor::Launcher;
 use jaas_tests::{http, wait};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// Requests that the harness keeps in flight; more than eight only add latency on two processors.
 const IN_FLIGHT: usize = 16;
@@ -41,6 +47,9 @@ struct Arguments {
     /// Seconds of idleness.
     #[arg(long, default_value_t = 60)]
     idle: u64,
+    /// Measures only how an emptied store recovers.
+    #[arg(long)]
+    recovery: bool,
     /// Cargo's profile for the programs.
     #[arg(long, default_value = "fast")]
     profile: String,
@@ -57,20 +66,26 @@ fn prepare(arguments: &Arguments) -> Result<()> {
     let plugin = executables.plugin.clone();
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(async {
+        let launcher = Launcher::executable(executables.supervisor);
         let plane = ControlPlane::start(Options {
             fsync: true,
             programs: Some(programs),
-            supervisor: Some(Launcher::executable(executables.supervisor)),
+            supervisor: Some(launcher.clone()),
             operator: Some(executables.operator),
             ..Options::default()
         })
         .await?;
-        measure(&plane, &plugin, arguments).await
+        measure(&plane, &plugin, &launcher, arguments).await
     })
 }
 
-async fn measure(plane: &ControlPlane, plugin: &std::path::Path, arguments: &Arguments) -> Result<()> {
+async fn measure(plane: &ControlPlane, plugin: &Path, launcher: &Launcher, arguments: &Arguments) -> Result<()> {
     let mut operator = Operator::ready(plane, OperatorOptions::default()).await?;
+    if arguments.recovery {
+        let bed = Bed::new(plane, "figures").await?;
+        create(&bed, arguments.count).await?;
+        return recoveries(plane, launcher, &operator, &bed, arguments.count).await;
+    }
     latency(plane).await?;
     let mut ratios = Vec::new();
     let mut last = None;
@@ -94,7 +109,20 @@ async fn measure(plane: &ControlPlane, plugin: &std::path::Path, arguments: &Arg
     let bed = last.context("--rounds must be at least 1")?;
     quiet(&mut operator, &bed, arguments).await?;
     reconcile_all(plane, plugin, &bed, arguments.count * arguments.rounds + LATENCY_SAMPLES).await?;
-    recovery(&operator, &bed, arguments.count).await
+    recoveries(plane, launcher, &operator, &bed, arguments.count).await
+}
+
+/// Empties a directory, and then a bucket.
+async fn recoveries(
+    plane: &ControlPlane,
+    launcher: &Launcher,
+    operator: &Operator,
+    bed: &Bed<'_>,
+    count: usize,
+) -> Result<()> {
+    recovery(plane, "directory", &operator.storage_path().join(&bed.namespace.name), bed, count).await?;
+    operator.terminate().await?;
+    bucket(plane, launcher, count).await
 }
 
 /// A namespace to work in.
@@ -354,7 +382,7 @@ async fn quiet(operator: &mut Operator, bed: &Bed<'_>, arguments: &Arguments) ->
 }
 
 /// Writes and time of `kubectl jaas reconcile --all`.
-async fn reconcile_all(plane: &ControlPlane, plugin: &std::path::Path, bed: &Bed<'_>, total: usize) -> Result<()> {
+async fn reconcile_all(plane: &ControlPlane, plugin: &Path, bed: &Bed<'_>, total: usize) -> Result<()> {
     let kubeconfig = plane.kubeconfig(&Identity::Admin)?;
     let before = bed.revision().await?;
     let begun = Instant::now();
@@ -377,45 +405,123 @@ async fn reconcile_all(plane: &ControlPlane, plugin: &std::path::Path, bed: &Bed
     Ok(())
 }
 
-/// Time until an emptied store is whole again.
-async fn recovery(operator: &Operator, bed: &Bed<'_>, count: usize) -> Result<()> {
+/// Clients that poll while the store is whole again.
+const CLIENTS: usize = 20;
+/// Time between two requests of one client.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Time until an emptied store is whole again, under polling clients and Flux's own consumer.
+async fn recovery(plane: &ControlPlane, what: &str, store: &Path, bed: &Bed<'_>, count: usize) -> Result<()> {
+    let namespace = &bed.namespace.name;
+    let _consumer = KustomizeController::start(plane, &["--interval-jitter-percentage=0"]).await?;
+    let manifests = json!({
+        "apiVersion": "jaas.metio.wtf/v1", "kind": "JsonnetSnippet", "metadata": {"name": "applied", "namespace": namespace},
+        "spec": {"serviceAccountName": "tenant", "output": "manifests", "files": {
+            "main.jsonnet": "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: 'applied'}, data: {text: 'kept'}}",
+        }},
+    });
+    bed.snippets.create(&PostParams::default(), &serde_json::from_value(manifests)?).await?;
+    flux::consume(plane, namespace, "applied").await?;
+    let client = plane.admin().await?;
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let applied = wait::object(&maps, "applied", "is applied", PATIENCE, |_| true).await?;
     let list = bed.artifacts.list(&ListParams::default()).await?;
-    let urls: Vec<_> =
-        list.items.iter().filter_map(|it| it.data["status"]["artifact"]["url"].as_str().map(str::to_owned)).collect();
-    ensure!(urls.len() == count, "{} of {count} artifacts", urls.len());
+    let digests: HashMap<String, String> = list
+        .items
+        .iter()
+        .filter_map(|it| {
+            let artifact = &it.data["status"]["artifact"];
+            Some((artifact["url"].as_str()?.to_owned(), artifact["digest"].as_str()?.to_owned()))
+        })
+        .collect();
+    ensure!(digests.len() == count + 1, "{} of {} artifacts", digests.len(), count + 1);
+    ensure!(tarballs(store) == count + 1, "{} files in {}", tarballs(store), store.display());
+
     let before = bed.revision().await?;
-    let store = operator.storage_path().join(&bed.namespace.name);
     let begun = Instant::now();
-    std::fs::remove_dir_all(&store).context("emptying the store")?;
-    let mut waiting = urls;
-    let (mut misses, mut soon) = (0, 0);
-    let client = http::client()?;
-    while !waiting.is_empty() {
-        let answers = stream::iter(waiting).map(async |url| {
-            let status = http::read(client.get(&url)).await.map(|answer| answer.status.as_u16());
-            (url, status)
-        });
-        let answers: Vec<_> = answers.buffer_unordered(IN_FLIGHT).collect().await;
-        waiting = Vec::new();
-        for (url, status) in answers {
-            match status? {
-                200 => {}
-                503 => {
-                    soon += 1;
-                    waiting.push(url);
-                }
-                _ => {
-                    misses += 1;
-                    waiting.push(url);
-                }
-            }
-        }
-        ensure!(begun.elapsed() < PATIENCE, "{} artifacts did not come back", waiting.len());
+    std::fs::remove_dir_all(store).context("emptying the store")?;
+    let ask = Patch::Merge(json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "after the loss"}}}));
+    flux::kustomizations(&client, namespace).patch("applied", &PatchParams::default(), &ask).await?;
+    let (over, urls) = (CancellationToken::new(), digests.keys().cloned().collect::<Vec<_>>());
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        clients.spawn(poll(urls.clone(), number, over.clone()));
     }
+    while tarballs(store) < count + 1 {
+        ensure!(begun.elapsed() < PATIENCE, "{} of {} files came back", tarballs(store), count + 1);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let took = begun.elapsed();
+    over.cancel();
+    let mut answers: BTreeMap<u16, usize> = BTreeMap::new();
+    while let Some(told) = clients.join_next().await {
+        for (status, times) in told?? {
+            *answers.entry(status).or_default() += times;
+        }
+    }
+    let writes = bed.revision().await? - before;
+    let http = http::client()?;
+    for (url, digest) in &digests {
+        let answer = http::read(http.get(url)).await?;
+        let right = format!("sha256:{}", hex::encode(sha2::Sha256::digest(&answer.body)));
+        ensure!(answer.status == 200 && right == *digest, "{url}: {}", answer.status);
+    }
+    wait::object(&flux::kustomizations(&client, namespace), "applied", "has answered", PATIENCE, |it| {
+        it.data["status"]["lastHandledReconcileAt"] == "after the loss"
+            && it.data["status"]["conditions"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+    })
+    .await?;
+    ensure!(maps.get("applied").await?.uid() == applied.uid(), "what was applied was pruned and applied anew");
     println!(
-        "store of {count} emptied under a polling consumer: whole after {:.2} s, {misses} answers other than 200 and 503, {soon} of 503, {:.0} writes",
-        begun.elapsed().as_secs_f64(),
-        bed.revision().await? - before
+        "{what} of {} emptied under {CLIENTS} polling clients and kustomize-controller: whole after {:.2} s, answers {answers:?}, {:.0} writes (the consumer's own included)",
+        count + 1,
+        took.as_secs_f64(),
+        writes
     );
     Ok(())
+}
+
+/// Asks for one artifact after the other, beginning somewhere else than the next client, and counts the answers.
+async fn poll(urls: Vec<String>, number: usize, over: CancellationToken) -> Result<BTreeMap<u16, usize>> {
+    let client = http::client()?;
+    let mut answers = BTreeMap::new();
+    for url in urls.iter().cycle().skip(number * urls.len() / CLIENTS) {
+        if over.is_cancelled() {
+            break;
+        }
+        let answer = http::read(client.get(url)).await?;
+        *answers.entry(answer.status.as_u16()).or_default() += 1;
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(answers)
+}
+
+/// Artifacts below a directory.
+fn tarballs(directory: &Path) -> usize {
+    let Ok(names) = std::fs::read_dir(directory) else { return 0 };
+    let files = |name: &std::fs::DirEntry| std::fs::read_dir(name.path()).into_iter().flatten().flatten();
+    let is_artifact = |file: &std::fs::DirEntry| file.file_name().to_string_lossy().ends_with(".tar.gz");
+    names.flatten().map(|name| files(&name).filter(is_artifact).count()).sum()
+}
+
+/// The same with an object store.
+async fn bucket(plane: &ControlPlane, launcher: &Launcher, count: usize) -> Result<()> {
+    let server = Server::start_with(Software::Versitygw, launcher).await?;
+    let bed = Bed::new(plane, "bucket").await?;
+    let mut options = OperatorOptions::watching([bed.namespace.name.as_str()]);
+    options.args = [
+        "--storage-backend=s3".to_owned(),
+        format!("--s3-endpoint={}", server.endpoint()),
+        format!("--s3-bucket={BUCKET}"),
+        format!("--s3-region={REGION}"),
+        format!("--s3-access-key={ACCESS_KEY}"),
+        format!("--s3-secret-key={SECRET_KEY}"),
+        "--s3-use-ssl=false".to_owned(),
+    ]
+    .into();
+    let _operator = Operator::ready(plane, options).await?;
+    create(&bed, count).await?;
+    recovery(plane, "bucket", &server.bucket_directory().join(&bed.namespace.name), &bed, count).await
 }

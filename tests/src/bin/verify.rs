@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use jaas_tests::programs::Programs;
+use jaas_tests::programs::{Programs, packages};
 use jaas_tests::runner::{self, Executables};
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn verify() -> Result<ExitCode> {
     let begun = Instant::now();
     step("programs of the control plane");
     let programs = Programs::ensure()?;
+    packages::ensure(packages::FAULTS)?;
     took(begun);
 
     let begun = Instant::now();

@@ -1,16 +1,22 @@
 //! Talking to a control plane, as anybody.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kube::api::DynamicObject;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{DynamicObject, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::kubeconfig::Proof;
 use super::{ControlPlane, Identity, kubeconfig};
 use crate::manifests;
+
+/// In seconds.
+const A_DAY: i64 = 86_400;
 
 impl ControlPlane {
     /// A client that may do everything.
@@ -49,13 +55,46 @@ impl ControlPlane {
         let path = self.work().join(name);
         if !path.exists() {
             let pair = self.authority.client(&user, &groups)?;
-            let authority = self.authority.certificate();
-            let text = kubeconfig::kubeconfig(&self.api_url(), authority, &user, &pair);
-            let mut file = tempfile::NamedTempFile::new_in(self.work()).context("making a kubeconfig")?;
-            serde_json::to_writer_pretty(&mut file, &text).context("writing a kubeconfig")?;
-            file.persist(&path).with_context(|| format!("making {}", path.display()))?;
+            self.write_kubeconfig(&path, &self.api_url(), &user, &Proof::Certificate(pair))?;
         }
         Ok(path)
+    }
+
+    /// The path of a kubeconfig for a service account that reaches the API server at another address, such as a proxy's.
+    ///
+    /// It holds a token that is good for a day, since a certificate would have to be shown by the proxy.
+    ///
+    /// # Errors
+    /// When there is no such service account, or the file cannot be written.
+    pub async fn kubeconfig_at(&self, url: &str, namespace: &str, name: &str) -> Result<PathBuf> {
+        let user = Identity::service_account(namespace, name).user();
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.admin().await?, namespace);
+        let asked = TokenRequest {
+            spec: Some(TokenRequestSpec { expiration_seconds: Some(A_DAY), ..TokenRequestSpec::default() }),
+            ..TokenRequest::default()
+        };
+        let minted = accounts
+            .create_token_request(name, &PostParams::default(), &asked)
+            .await
+            .with_context(|| format!("asking for a token of {user}"))?;
+        let token = minted.status.and_then(|status| status.token).with_context(|| format!("{user} got no token"))?;
+        let address = url.rsplit('/').next().unwrap_or(url);
+        let path = self.work().join(format!("{user}-{address}.kubeconfig").replace(':', "_"));
+        self.write_kubeconfig(&path, url, &user, &Proof::Token(token))?;
+        Ok(path)
+    }
+
+    fn write_kubeconfig(&self, path: &Path, url: &str, user: &str, proof: &Proof) -> Result<()> {
+        let text = kubeconfig::kubeconfig(url, self.certificate_authority(), user, proof);
+        let mut file = tempfile::NamedTempFile::new_in(self.work()).context("making a kubeconfig")?;
+        serde_json::to_writer_pretty(&mut file, &text).context("writing a kubeconfig")?;
+        file.persist(path).map(drop).with_context(|| format!("making {}", path.display()))
+    }
+
+    /// The certificate of the authority that signed the API server's, in PEM.
+    #[must_use]
+    pub fn certificate_authority(&self) -> &str {
+        self.authority.certificate()
     }
 
     /// Applies manifests as admin; see [`manifests::apply`].

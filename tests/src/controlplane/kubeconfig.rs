@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::certificates::Pair;
 
-/// Somebody who talks to the API server, proven by a client certificate.
+/// Somebody who talks to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// May do everything; not for what is under test.
@@ -58,8 +58,23 @@ impl Identity {
     }
 }
 
+/// How an identity is proven.
+pub(super) enum Proof {
+    /// By a client certificate.
+    Certificate(Pair),
+    /// By a bearer token.
+    Token(String),
+}
+
 /// A kubeconfig that needs no other file. JSON is YAML, too.
-pub(super) fn kubeconfig(url: &str, authority: &str, user: &str, pair: &Pair) -> Value {
+pub(super) fn kubeconfig(url: &str, authority: &str, user: &str, proof: &Proof) -> Value {
+    let proof = match proof {
+        Proof::Certificate(pair) => json!({
+            "client-certificate-data": bytes(&pair.certificate),
+            "client-key-data": bytes(&pair.key),
+        }),
+        Proof::Token(token) => json!({ "token": token }),
+    };
     json!({
         "apiVersion": "v1",
         "kind": "Config",
@@ -69,13 +84,7 @@ pub(super) fn kubeconfig(url: &str, authority: &str, user: &str, pair: &Pair) ->
             "name": "jaas-tests",
             "cluster": { "server": url, "certificate-authority-data": bytes(authority) },
         }],
-        "users": [{
-            "name": user,
-            "user": {
-                "client-certificate-data": bytes(&pair.certificate),
-                "client-key-data": bytes(&pair.key),
-            },
-        }],
+        "users": [{ "name": user, "user": proof }],
     })
 }
 

@@ -12,8 +12,8 @@ use super::SERVICE_ACCOUNT;
 use crate::controlplane::{ControlPlane, Identity, generate};
 use crate::{manifests, rbac};
 
-/// API groups of which the operator touches only cluster-scoped kinds. A role that names no other group is bound in the
-/// whole cluster even when the operator watches some namespaces only.
+/// API groups of which the operator touches only cluster-scoped kinds. A role that names no other group, or namespaces alone, is
+/// bound in the whole cluster even when the operator watches some namespaces only.
 const CLUSTER_SCOPED: [&str; 2] = ["apiextensions.k8s.io", "admissionregistration.k8s.io"];
 
 /// A role as printed, and where it is to hold.
@@ -70,7 +70,9 @@ fn read(role: &DynamicObject, namespace: &str, watched: &[String]) -> Result<Gra
 }
 
 fn is_cluster_scoped(rule: &PolicyRule) -> bool {
+    let kinds = rule.resources.iter().flatten();
     rule.api_groups.iter().flatten().all(|group| CLUSTER_SCOPED.contains(&group.as_str()))
+        || kinds.clone().next().is_some() && kinds.clone().all(|kind| kind == "namespaces")
 }
 
 fn scopes(grant: &Grant) -> Vec<Option<&str>> {

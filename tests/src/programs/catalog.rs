@@ -93,6 +93,15 @@ pub(super) const MINIO: Recipe = Recipe {
     stamp: Stamp::None,
 };
 
+pub(super) const HELM: Recipe = Recipe {
+    name: "helm",
+    folder: "helm",
+    module: "helm.sh/helm/v4",
+    package: "helm.sh/helm/v4/cmd/helm",
+    first_time: "2 min",
+    stamp: Stamp::None,
+};
+
 impl Recipe {
     /// The version that the folder pins.
     pub(super) fn version(&self) -> Result<String> {

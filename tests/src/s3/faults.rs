@@ -1,48 +1,30 @@
 //! An S3 service in this process that keeps objects in memory and goes wrong on demand.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io;
+mod fault;
+mod listing;
+mod objects;
+mod serve;
+mod spoil;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use futures::StreamExt;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper_util::rt::TokioIo;
-use sha2::{Digest, Sha256};
+use http::request::Parts;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-/// What goes wrong with one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing; keeps a place in the script.
-    None,
-    /// It is done, and the connection closed without an answer.
-    LoseAnswer,
-    /// It is refused with this status and code.
-    Refuse(u16, &'static str),
-    /// Nobody answers.
-    Stall,
-    /// After so many bytes of the body nothing more comes.
-    StallBody(usize),
-    /// After so many bytes of the body the connection is closed.
-    CutBody(usize),
-    /// One byte of the body is another.
-    CorruptBody,
-    /// A page of some portal, with status 200.
-    Portal,
-    /// A listing that continues for ever.
-    CircularList,
-    /// A listing that says that there is more, but not where.
-    CutList,
-    /// A listing that names the first object twice.
-    DoubleList,
-}
+pub use fault::{Asked, Call, Fault, LAG, Met};
+use objects::{Answer, Bucket, Details};
+use serve::converse;
+use spoil::corrupted;
+
+/// Chooses what happens to a request.
+type Chooser = Arc<dyn Fn(&Asked) -> Fault + Send + Sync>;
 
 /// The service; it ends when this is dropped.
 #[derive(Debug)]
@@ -52,27 +34,24 @@ pub struct FaultServer {
     accepting: AbortHandle,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
-    objects: BTreeMap<String, Object>,
+    bucket: Bucket,
+    /// Where the bucket is; requests that are signed for elsewhere are told so.
+    region: Option<String>,
     script: VecDeque<Fault>,
     always: Option<Fault>,
+    chooser: Option<Chooser>,
+    asked: HashMap<(String, Call, String), u64>,
     requests: Vec<String>,
+    met: Vec<Met>,
 }
 
-#[derive(Clone, Debug)]
-struct Object {
-    bytes: Bytes,
-    metadata: Vec<(String, String)>,
-}
-
-impl Object {
-    fn etag(&self) -> String {
-        format!("\"{}\"", &hex::encode(Sha256::digest(&self.bytes))[..32])
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("bucket", &self.bucket).field("met", &self.met).finish_non_exhaustive()
     }
 }
-
-type Body = BoxBody<Bytes, io::Error>;
 
 impl FaultServer {
     /// Starts a service with an empty bucket of any name.
@@ -86,10 +65,7 @@ impl FaultServer {
         let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&shared);
-                let service = hyper::service::service_fn(move |request| serve(Arc::clone(&state), request));
-                let connection = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(converse(Arc::clone(&shared), stream));
             }
         });
         Ok(Self { address, state, accepting: accepting.abort_handle() })
@@ -99,6 +75,11 @@ impl FaultServer {
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Refuses requests that are signed for another region than this, and names it.
+    pub fn set_region(&self, region: &str) {
+        lock(&self.state).region = Some(region.to_owned());
     }
 
     /// What happens to the next requests, one after another.
@@ -111,22 +92,93 @@ impl FaultServer {
         lock(&self.state).always = fault;
     }
 
+    /// Who chooses what happens to a request that neither the script nor [`FaultServer::always`] says anything of.
+    pub fn choose(&self, chooser: impl Fn(&Asked) -> Fault + Send + Sync + 'static) {
+        lock(&self.state).chooser = Some(Arc::new(chooser));
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn heal(&self) {
+        let mut state = lock(&self.state);
+        state.script.clear();
+        state.always = None;
+        state.chooser = None;
+    }
+
     /// The requests since the last call, as method and path.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.state).requests)
     }
 
-    /// Flips a byte of every object whose key ends so.
+    /// What really went wrong, in the order in which it was decided. A fault that found nothing to spoil is not among them.
+    #[must_use]
+    pub fn met(&self) -> Vec<Met> {
+        lock(&self.state).met.clone()
+    }
+
+    /// How much went wrong.
+    #[must_use]
+    pub fn met_count(&self) -> usize {
+        lock(&self.state).met.len()
+    }
+
+    /// The faults among [`FaultServer::met`] since a time that are of interest.
+    pub fn met_since(&self, since: Instant, of_interest: impl Fn(&Met) -> bool) -> Vec<Met> {
+        let state = lock(&self.state);
+        let recent = state.met.iter().rev().take_while(|met| met.at >= since);
+        recent.filter(|met| of_interest(met)).cloned().collect()
+    }
+
+    /// Everything that the bucket holds.
+    #[must_use]
+    pub fn objects(&self) -> BTreeMap<String, Bytes> {
+        lock(&self.state).bucket.objects().iter().map(|(key, object)| (key.clone(), object.bytes.clone())).collect()
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn object(&self, key: &str) -> Option<Bytes> {
+        lock(&self.state).bucket.objects().get(key).map(|object| object.bytes.clone())
+    }
+
+    /// Whether an object was written or removed since a time.
+    #[must_use]
+    pub fn changed_since(&self, key: &str, since: Instant) -> bool {
+        lock(&self.state).bucket.changed_since(key, since)
+    }
+
+    /// How many unfinished uploads there are.
+    #[must_use]
+    pub fn uploads(&self) -> usize {
+        lock(&self.state).bucket.uploads().len()
+    }
+
+    /// Leaves an unfinished upload behind, as other software does that sends an object in parts.
+    pub fn leave_upload(&self, key: &str, id: &str) {
+        lock(&self.state).bucket.leave_upload(key, id);
+    }
+
+    /// Flips a bit of every object whose key ends so.
     pub fn damage(&self, end: &str) {
-        for (_, object) in lock(&self.state).objects.iter_mut().filter(|(key, _)| key.ends_with(end)) {
-            object.bytes = corrupted(&object.bytes);
+        let mut state = lock(&self.state);
+        let found = state.bucket.objects().iter().filter(|(key, _)| key.ends_with(end));
+        let found: Vec<_> = found.map(|(key, object)| (key.clone(), object.clone())).collect();
+        for (key, object) in found {
+            let last = object.bytes.len().saturating_sub(1) as u64;
+            let bytes = corrupted(&object.bytes, last);
+            state.bucket.change(&key, Some(objects::Object { bytes, ..object }));
         }
+    }
+
+    /// Removes an object.
+    pub fn lose(&self, key: &str) {
+        lock(&self.state).bucket.change(key, None);
     }
 
     /// Removes everything.
     pub fn empty(&self) {
-        lock(&self.state).objects.clear();
+        lock(&self.state).bucket = Bucket::default();
     }
 }
 
@@ -136,174 +188,36 @@ impl Drop for FaultServer {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let fault = {
-        let mut state = lock(&state);
-        state.requests.push(format!("{} {}", head.method, head.uri.path()));
-        let next = state.script.pop_front();
-        next.or_else(|| state.always.clone()).unwrap_or(Fault::None)
-    };
-    match fault {
-        Fault::Stall => std::future::pending().await,
-        Fault::Refuse(status, code) => return refuse(status, code, head.method == Method::HEAD),
-        Fault::Portal => return answer(StatusCode::OK, &[], Bytes::from_static(b"<html>Sign in</html>")),
-        _ => {}
+impl State {
+    /// Reads a request and chooses what happens to it.
+    fn meet(&mut self, head: &Parts) -> (Asked, Fault) {
+        self.requests.push(format!("{} {}", head.method, head.uri.path()));
+        let mut asked = Asked::of(head);
+        let before = self.asked.entry((asked.client.clone(), asked.call, asked.path.clone())).or_default();
+        asked.nth = std::mem::replace(before, *before + 1);
+        let fault = self.script.pop_front().or_else(|| self.always.clone());
+        let fault = fault.or_else(|| self.chooser.as_ref().map(|chooser| chooser(&asked)));
+        (asked, fault.unwrap_or(Fault::None))
     }
-    let answered = act(&mut lock(&state), &head, body, &fault)?;
-    if fault == Fault::LoseAnswer {
-        return Err(io::ErrorKind::ConnectionReset.into());
-    }
-    spoil(answered, &fault).await
-}
 
-fn act(state: &mut State, head: &http::request::Parts, body: Bytes, fault: &Fault) -> io::Result<Response<Body>> {
-    let path = head.uri.path().trim_start_matches('/');
-    let key = path.split_once('/').map_or("", |(_, key)| key).to_owned();
-    if key.is_empty() {
-        return list(state, head.uri.query().unwrap_or_default(), fault);
+    fn note(&mut self, asked: &Asked, fault: &Fault) {
+        self.met.push(Met { at: Instant::now(), asked: asked.clone(), fault: fault.clone() });
     }
-    let quiet = head.method == Method::HEAD;
-    let found = state.objects.get(&key).cloned();
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let held = |object: &Object| header("if-match").is_none_or(|etag| etag == object.etag());
-    match (&head.method, found) {
-        (&Method::PUT, Some(_)) if header("if-none-match").is_some() => refuse(412, "PreconditionFailed", quiet),
-        (&Method::PUT, found) if found.as_ref().is_none_or(held) => {
-            let object = Object { bytes: body, metadata: metadata(&head.headers) };
-            let etag = object.etag();
-            state.objects.insert(key, object);
-            answer(StatusCode::OK, &[("etag", &etag)], Bytes::new())
+
+    /// Whether the request is signed for another region than the bucket's.
+    fn is_elsewhere(&self, asked: &Asked) -> bool {
+        self.region.as_ref().is_some_and(|region| !asked.region.is_empty() && asked.region != *region)
+    }
+
+    fn act(&mut self, asked: &Asked, details: &Details, fault: &Fault) -> Answer {
+        match asked.call {
+            Call::List => listing::objects(&self.bucket, &details.query, fault),
+            Call::Uploads => listing::uploads(&self.bucket),
+            _ => self.bucket.act(asked, details),
         }
-        (&Method::GET | &Method::HEAD, Some(object)) if held(&object) => send(&object, header("range"), quiet),
-        (&Method::DELETE, found) if found.as_ref().is_none_or(held) => {
-            state.objects.remove(&key);
-            answer(StatusCode::NO_CONTENT, &[], Bytes::new())
-        }
-        (&Method::GET | &Method::HEAD, None) => refuse(404, "NoSuchKey", quiet),
-        (&Method::GET | &Method::HEAD | &Method::PUT | &Method::DELETE, _) => refuse(412, "PreconditionFailed", quiet),
-        _ => refuse(501, "NotImplemented", quiet),
     }
-}
-
-fn metadata(headers: &HeaderMap) -> Vec<(String, String)> {
-    let ours = headers.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-meta-"));
-    ours.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
-}
-
-fn send(object: &Object, range: Option<&str>, quiet: bool) -> io::Result<Response<Body>> {
-    let size = object.bytes.len();
-    let etag = object.etag();
-    let mut headers: Vec<(&str, &str)> = vec![("etag", &etag)];
-    headers.extend(object.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let asked = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
-    let Some((first, last)) = asked else {
-        let length = size.to_string();
-        headers.push(("content-length", &length));
-        let bytes = if quiet { Bytes::new() } else { object.bytes.clone() };
-        return answer(StatusCode::OK, &headers, bytes);
-    };
-    let first: usize = first.parse().map_err(io::Error::other)?;
-    let last = last.parse().unwrap_or(usize::MAX).min(size.saturating_sub(1));
-    if first > last || size == 0 {
-        return refuse(416, "InvalidRange", quiet);
-    }
-    let shown = format!("bytes {first}-{last}/{size}");
-    headers.push(("content-range", &shown));
-    answer(StatusCode::PARTIAL_CONTENT, &headers, object.bytes.slice(first..=last))
-}
-
-fn list(state: &State, query: &str, fault: &Fault) -> io::Result<Response<Body>> {
-    let value = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-    if query.split('&').any(|part| part == "uploads" || part == "uploads=") {
-        let xml = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>";
-        return answer(StatusCode::OK, &[], Bytes::from_static(xml.as_bytes()));
-    }
-    let prefix = value("prefix").unwrap_or_default().replace("%2F", "/");
-    let after = value("continuation-token").unwrap_or_default().replace("%2F", "/");
-    let most: usize = value("max-keys").and_then(|most| most.parse().ok()).unwrap_or(1000);
-    let matching = state.objects.iter().filter(|(key, _)| key.starts_with(&prefix) && **key > after);
-    let mut page: Vec<_> = matching.take(most + 1).collect();
-    let more = page.len() > most;
-    page.truncate(most);
-    let mut next = page.last().filter(|_| more).map(|(key, _)| (*key).clone());
-    match fault {
-        Fault::DoubleList => page.extend(page.first().copied()),
-        Fault::CircularList => {
-            page.clear();
-            next = Some("again".to_owned());
-        }
-        Fault::CutList => next = None,
-        _ => {}
-    }
-    let truncated = more || matches!(fault, Fault::CircularList | Fault::CutList);
-    let contents: String = page
-        .iter()
-        .map(|(key, object)| {
-            let size = object.bytes.len();
-            format!("<Contents><Key>{key}</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified><Size>{size}</Size></Contents>")
-        })
-        .collect();
-    let next = next.map_or(String::new(), |next| format!("<NextContinuationToken>{next}</NextContinuationToken>"));
-    let count = page.len();
-    let xml = format!(
-        "<ListBucketResult><IsTruncated>{truncated}</IsTruncated><KeyCount>{count}</KeyCount>{next}{contents}</ListBucketResult>"
-    );
-    answer(StatusCode::OK, &[("content-type", "application/xml")], Bytes::from(xml))
-}
-
-fn refuse(status: u16, code: &str, quiet: bool) -> io::Result<Response<Body>> {
-    let status = StatusCode::from_u16(status).map_err(io::Error::other)?;
-    let xml = format!("<Error><Code>{code}</Code><Message>scripted</Message></Error>");
-    let xml = if quiet || code.is_empty() { Bytes::new() } else { Bytes::from(xml) };
-    answer(status, &[("content-type", "application/xml")], xml)
-}
-
-fn answer(status: StatusCode, headers: &[(&str, &str)], body: Bytes) -> io::Result<Response<Body>> {
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(*name, *value);
-    }
-    response.body(Full::new(body).map_err(|never| match never {}).boxed()).map_err(io::Error::other)
-}
-
-/// Spoils the body of a good answer.
-async fn spoil(response: Response<Body>, fault: &Fault) -> io::Result<Response<Body>> {
-    let (Fault::CutBody(_) | Fault::StallBody(_) | Fault::CorruptBody) = fault else { return Ok(response) };
-    let (mut head, body) = response.into_parts();
-    let bytes = body.collect().await?.to_bytes();
-    head.headers.insert(http::header::CONTENT_LENGTH, bytes.len().into());
-    let (sent, stalls) = match fault {
-        Fault::CutBody(length) => (bytes.slice(..bytes.len().min(*length)), false),
-        Fault::StallBody(length) => (bytes.slice(..bytes.len().min(*length)), true),
-        _ => {
-            return Ok(Response::from_parts(
-                head,
-                Full::new(corrupted(&bytes)).map_err(|never| match never {}).boxed(),
-            ));
-        }
-    };
-    let first = futures::stream::once(async move { Ok(Frame::data(sent)) });
-    let end = futures::stream::once(async move {
-        // What was sent before must have left this machine's buffers before the connection goes.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        if stalls {
-            std::future::pending::<()>().await;
-        }
-        Err(io::Error::from(io::ErrorKind::ConnectionReset))
-    });
-    Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(first.chain(end)))))
-}
-
-fn corrupted(bytes: &Bytes) -> Bytes {
-    let mut changed = bytes.to_vec();
-    if let Some(byte) = changed.last_mut() {
-        *byte ^= 1;
-    }
-    changed.into()
 }

@@ -1,21 +1,26 @@
-{{/* Address under which consumers reach the storage server. */}}
-{{- define "jaas.baseURL" -}}
-{{- $built := printf "http://jaas-storage.%s.svc.cluster.local:%d" .Release.Namespace (int64 .Values.ports.storage) }}
-{{- .Values.operator.storage.baseURL | default $built }}
+{{/* The command line, one argument a line. */}}
+{{- define "jaas.arguments" -}}
+- --enable-flux-integration
+{{ include "jaas.arguments.election" . }}
+{{ include "jaas.arguments.snippets" . }}
+{{ include "jaas.arguments.evaluation" . }}
+{{ include "jaas.arguments.backend" . }}
+{{ include "jaas.arguments.storage" . }}
+{{ include "jaas.arguments.management" . }}
 {{- end }}
 
-{{/*
-The command line, one argument a line. Numbers go through int64: a values file holds floats, and a large one would be printed with an
-exponent.
-*/}}
-{{- define "jaas.arguments" -}}
-{{- $arguments := .Values.arguments }}
-{{- $operator := .Values.operator }}
-{{- $storage := $operator.storage -}}
-- --enable-flux-integration
-- --leader-election=true
-- {{ printf "--leader-election-id=%s-operator" .Release.Name | quote }}
+{{- define "jaas.arguments.election" -}}
+{{- $election := .Values.operator.leaderElection -}}
+- {{ printf "--leader-election=%t" $election.enabled | quote }}
+- {{ printf "--leader-election-id=%s" ($election.id | default (printf "%s-operator" .Release.Name)) | quote }}
 - {{ printf "--leader-election-namespace=%s" .Release.Namespace | quote }}
+- {{ printf "--leader-election-lease-duration=%s" (include "jaas.text" $election.leaseDuration) | quote }}
+- {{ printf "--leader-election-renew-deadline=%s" (include "jaas.text" $election.renewDeadline) | quote }}
+- {{ printf "--leader-election-retry-period=%s" (include "jaas.text" $election.retryPeriod) | quote }}
+{{- end }}
+
+{{- define "jaas.arguments.snippets" -}}
+{{- $operator := .Values.operator -}}
 - {{ printf "--no-cross-namespace-refs=%t" $operator.noCrossNamespaceRefs | quote }}
 {{- with $operator.defaultServiceAccount }}
 - {{ printf "--default-service-account=%s" . | quote }}
@@ -23,34 +28,81 @@ exponent.
 {{- with $operator.watchNamespaces }}
 - {{ printf "--watch-namespaces=%s" (join "," .) | quote }}
 {{- end }}
-- {{ printf "--max-withdraw-wait=%v" $operator.maxWithdrawWait | quote }}
+- {{ printf "--max-withdraw-wait=%s" (include "jaas.text" $operator.maxWithdrawWait) | quote }}
 - {{ printf "--max-concurrent-reconciles=%d" (int64 $operator.maxConcurrentReconciles) | quote }}
 {{- with $operator.runbookBaseURL }}
 - {{ printf "--runbook-base-url=%s" . | quote }}
 {{- end }}
 {{- range $name, $value := $operator.extVars }}
-- {{ printf "--ext-var=%s=%v" $name $value | quote }}
+- {{ printf "--ext-var=%s=%s" $name (include "jaas.text" $value) | quote }}
 {{- end }}
-- {{ printf "--evaluation-timeout=%v" $arguments.evaluationTimeout | quote }}
-- {{ printf "--evaluation-memory=%v" $arguments.evaluationMemory | quote }}
+- {{ printf "--max-artifact-bytes=%d" (int64 $operator.storage.maxArtifactBytes) | quote }}
+- {{ printf "--artifact-gc-grace=%s" (include "jaas.text" $operator.storage.gcGrace) | quote }}
+{{- end }}
+
+{{- define "jaas.arguments.evaluation" -}}
+{{- $arguments := .Values.arguments -}}
+- {{ printf "--evaluation-timeout=%s" (include "jaas.text" $arguments.evaluationTimeout) | quote }}
+- {{ printf "--evaluation-memory=%s" (include "jaas.bytes" (list "arguments.evaluationMemory" $arguments.evaluationMemory)) | quote }}
 - {{ printf "--max-stack=%d" (int64 $arguments.maxStack) | quote }}
 - {{ printf "--max-concurrent-evals=%d" (int64 $arguments.maxConcurrentEvals) | quote }}
+{{- end }}
+
+{{- define "jaas.arguments.backend" -}}
+{{- $storage := .Values.operator.storage -}}
 - {{ printf "--storage-backend=%s" $storage.backend | quote }}
+{{- if eq (include "jaas.store" .) "s3" }}
+{{- with $storage.s3 }}
+- {{ printf "--s3-endpoint=%s" .endpoint | quote }}
+- {{ printf "--s3-bucket=%s" (include "jaas.text" .bucket) | quote }}
+{{- if .prefix }}
+- {{ printf "--s3-prefix=%s" (include "jaas.text" .prefix) | quote }}
+{{- end }}
+{{- if .region }}
+- {{ printf "--s3-region=%s" .region | quote }}
+{{- end }}
+- {{ printf "--s3-use-ssl=%t" .useSSL | quote }}
+- {{ printf "--s3-anonymous=%t" .anonymous | quote }}
+{{- if .credentialsSecret.name }}
+- {{ printf "--s3-credentials-file=%s" (include "jaas.s3.credentials" $) | quote }}
+{{- end }}
+{{- if .caConfigMap.name }}
+- {{ printf "--s3-ca-file=%s/ca.crt" (include "jaas.s3.ca" $) | quote }}
+{{- end }}
+{{- end }}
+{{- else }}
 - {{ printf "--storage-path=%s" $storage.path | quote }}
+{{- with include "jaas.quota" . }}
+- {{ printf "--storage-quota=%s" . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "jaas.arguments.storage" -}}
+{{- $storage := .Values.operator.storage -}}
 - {{ printf "--storage-base-url=%s" (include "jaas.baseURL" .) | quote }}
 - {{ printf "--storage-listen-address=%s" $storage.listenAddress | quote }}
 - {{ printf "--storage-port=%d" (int64 .Values.ports.storage) | quote }}
-- {{ printf "--storage-read-timeout=%v" $storage.readTimeout | quote }}
-- {{ printf "--storage-write-timeout=%v" $storage.writeTimeout | quote }}
-- {{ printf "--storage-sweep-interval=%v" $storage.sweep.interval | quote }}
-- {{ printf "--storage-sweep-max-tmp-age=%v" $storage.sweep.maxTmpAge | quote }}
-- {{ printf "--max-artifact-bytes=%d" (int64 $storage.maxArtifactBytes) | quote }}
-- {{ printf "--artifact-gc-grace=%v" $storage.gcGrace | quote }}
+- {{ printf "--storage-read-timeout=%s" (include "jaas.text" $storage.readTimeout) | quote }}
+- {{ printf "--storage-write-timeout=%s" (include "jaas.text" $storage.writeTimeout) | quote }}
+- {{ printf "--storage-cache=%s" (include "jaas.bytes" (list "operator.storage.cache" $storage.cache)) | quote }}
+- {{ printf "--storage-take-over=%t" $storage.takeOver | quote }}
+- {{ printf "--storage-check-interval=%s" (include "jaas.text" $storage.checkInterval) | quote }}
+- {{ printf "--storage-scrub-period=%s" (include "jaas.text" $storage.scrub.period) | quote }}
+- {{ printf "--storage-scrub-rate=%s" (include "jaas.bytes" (list "operator.storage.scrub.rate" $storage.scrub.rate)) | quote }}
+- {{ printf "--storage-orphan-age=%s" (include "jaas.text" $storage.orphans.age) | quote }}
+- {{ printf "--storage-orphan-interval=%s" (include "jaas.text" $storage.orphans.interval) | quote }}
+- {{ printf "--storage-sweep-interval=%s" (include "jaas.text" $storage.sweep.interval) | quote }}
+- {{ printf "--storage-sweep-max-tmp-age=%s" (include "jaas.text" $storage.sweep.maxTmpAge) | quote }}
+{{- end }}
+
+{{- define "jaas.arguments.management" -}}
+{{- $arguments := .Values.arguments -}}
 - {{ printf "--management-listen-address=%s" $arguments.managementListenAddress | quote }}
 - {{ printf "--management-port=%d" (int64 .Values.ports.management) | quote }}
-- {{ printf "--management-read-timeout=%v" $arguments.managementReadTimeout | quote }}
-- {{ printf "--management-write-timeout=%v" $arguments.managementWriteTimeout | quote }}
-{{- if $operator.metrics.enabled }}
+- {{ printf "--management-read-timeout=%s" (include "jaas.text" $arguments.managementReadTimeout) | quote }}
+- {{ printf "--management-write-timeout=%s" (include "jaas.text" $arguments.managementWriteTimeout) | quote }}
+{{- if .Values.operator.metrics.enabled }}
 - {{ printf "--metrics-bind-address=:%d" (int64 .Values.ports.metrics) | quote }}
 {{- else }}
 - "--metrics-bind-address=0"

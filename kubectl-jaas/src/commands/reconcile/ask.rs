@@ -12,16 +12,14 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::super::Invocation;
+use super::super::ending::Ending;
+use super::super::watch::{Change, Watch};
 use super::track::{Request, Tracker};
-use super::watch::{Change, Watch};
 use crate::cli::{DryRun, ReconcileArgs};
-use crate::interrupt::Signal;
-use crate::session::{Call, Error, Session};
+use crate::session::{Call, Error, FIELD_MANAGER, Session};
 use crate::snippet::{Key, RESOURCE, Snippet};
 use crate::view::Target;
 
-/// Name under which the request stands in `managedFields`.
-const FIELD_MANAGER: &str = "kubectl-jaas";
 /// Pauses before a request is sent again that got no answer. A request that did arrive is then repeated as it is,
 /// which the API server recognises as no change and does not write.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -29,19 +27,6 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2
 const GRACE: Duration = Duration::from_secs(5);
 /// How often progress is shown while nothing happens.
 const TICK: Duration = Duration::from_secs(1);
-
-/// How asking and waiting ended.
-#[derive(Debug)]
-pub(super) enum Ending {
-    /// There is nobody left to ask or to wait for.
-    Complete,
-    /// The time was over.
-    Deadline,
-    /// A signal came.
-    Stopped(Signal),
-    /// It makes no sense to go on.
-    Broken(Error),
-}
 
 /// What came of it.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::Verdict;
-use super::ask::{Asked, Ending};
+use super::super::ending::Ending;
+use super::ask::Asked;
 use crate::cli::ReconcileArgs;
 use crate::exit::Exit;
 use crate::hint;
@@ -47,6 +48,7 @@ impl Facts<'_> {
         let is_wanted = |target: &Target| match target.outcome {
             TargetOutcome::Synced | TargetOutcome::Asked | TargetOutcome::WouldChange => true,
             TargetOutcome::Skipped | TargetOutcome::Removed => true,
+            TargetOutcome::Changed | TargetOutcome::Unchanged => true,
             TargetOutcome::Suspended => self.args.include_suspended,
             TargetOutcome::Failed | TargetOutcome::Unanswered | TargetOutcome::Unknown => false,
         };
@@ -141,6 +143,7 @@ fn was_asked(target: &Target) -> bool {
     match target.outcome {
         TargetOutcome::Asked | TargetOutcome::Unanswered | TargetOutcome::Removed => true,
         TargetOutcome::WouldChange | TargetOutcome::Synced | TargetOutcome::Unknown => true,
+        TargetOutcome::Changed | TargetOutcome::Unchanged => true,
         TargetOutcome::Failed | TargetOutcome::Suspended | TargetOutcome::Skipped => false,
     }
 }

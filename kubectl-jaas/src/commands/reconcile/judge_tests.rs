@@ -78,7 +78,7 @@ fn failures_of_all_are_partial_too() {
 fn a_named_suspended_snippet_is_refused() {
     let alone = judge("x", &[target("x", TargetOutcome::Suspended)], &[key("x")], complete());
     assert_eq!((alone.exit, alone.message.as_str()), (Exit::Refused, "snippet `a/x` is suspended; nothing was asked"));
-    assert!(alone.hint.unwrap().contains("kubectl patch jsonnetsnippet x -n a"));
+    assert!(alone.hint.unwrap().contains("kubectl jaas resume x -n a"));
     let targets = [target("x", TargetOutcome::Suspended), target("y", TargetOutcome::Synced)];
     assert_eq!(judge("x y", &targets, &[key("x")], complete()).exit, Exit::Partial);
 }

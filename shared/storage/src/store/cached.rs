@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tokio::sync::mpsc;
 
 use super::read::Body;
 use super::{Claim, Health, Item, Key, OwnerMark, Presence, Readable, Store, StoreError, Stored, Swept, Usage};
@@ -97,11 +98,36 @@ impl<S: Store + ?Sized> Cached<S> {
         }
     }
 
-    fn keep(&self, key: &Key, revision: &Revision, readable: &Readable, judged: bool) {
-        if let Body::Memory(bytes) = &readable.body {
-            let kept = Kept { digest: readable.digest.clone(), bytes: bytes.clone(), judged };
-            self.cache.insert((key.clone(), revision.clone()), kept);
-        }
+    /// The same artifact, kept at once or, where it is still to come, when all of it has come.
+    fn kept_on_the_way(&self, key: &Key, revision: &Revision, readable: Readable, judged: bool) -> Readable {
+        let (name, cache) = ((key.clone(), revision.clone()), self.cache.clone());
+        let Readable { digest, size, body } = readable;
+        let kept = |bytes: Bytes| Kept { digest: digest.clone(), bytes, judged };
+        let body = match body {
+            Body::Memory(bytes) => {
+                cache.insert(name, kept(bytes.clone()));
+                Body::Memory(bytes)
+            }
+            Body::Stream(mut coming) if cache.policy().max_capacity().is_none_or(|most| size <= most) => {
+                let (sender, receiver) = mpsc::channel(1);
+                let kept = kept(Bytes::new());
+                tokio::spawn(async move {
+                    let mut whole = BytesMut::new();
+                    while let Some(piece) = coming.recv().await {
+                        let good = piece.as_ref().map(|piece| whole.extend_from_slice(piece)).is_ok();
+                        if good && whole.len() as u64 == size {
+                            cache.insert(name.clone(), Kept { bytes: whole.split().freeze(), ..kept.clone() });
+                        }
+                        if sender.send(piece).await.is_err() || !good {
+                            return;
+                        }
+                    }
+                });
+                Body::Stream(receiver)
+            }
+            other => other,
+        };
+        Readable { digest, size, body }
     }
 }
 
@@ -121,6 +147,14 @@ impl<S: Store + ?Sized> Store for Cached<S> {
 
     async fn presence(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
         let presence = self.inner.presence(key, revision).await?;
+        if !matches!(presence, Presence::Intact { .. }) {
+            self.forget(key, revision);
+        }
+        Ok(presence)
+    }
+
+    async fn verify(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
+        let presence = self.inner.verify(key, revision).await?;
         if !matches!(presence, Presence::Intact { .. }) {
             self.forget(key, revision);
         }
@@ -147,11 +181,15 @@ impl<S: Store + ?Sized> Store for Cached<S> {
             },
         };
         match (answer, kept) {
+            // A body that is still to come may break off; what is in memory is the same and cannot.
+            (Ok(Some(readable)), Some(kept)) if readable.bytes().is_none() && readable.digest == kept.digest => {
+                self.note(false, "");
+                Ok(Some(kept.readable()))
+            }
             (Ok(Some(readable)), kept) => {
                 self.note(false, "");
                 let judged = expected.is_none() || kept.is_some_and(|kept| kept.judged);
-                self.keep(key, revision, &readable, judged);
-                Ok(Some(readable))
+                Ok(Some(self.kept_on_the_way(key, revision, readable, judged)))
             }
             (Ok(None), _) => {
                 self.forget(key, revision);

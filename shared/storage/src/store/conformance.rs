@@ -22,7 +22,7 @@ pub use changes::{
 };
 pub use reading::{
     a_large_artifact_is_read_whole, damage_is_never_read_and_a_put_repairs_it, large_damage_is_never_read_to_its_end,
-    the_expected_digest_decides,
+    the_expected_digest_decides, verifying_trusts_nothing,
 };
 pub use whole::{
     a_listing_names_everything, a_mark_is_never_taken_by_accident, a_probe_leaves_nothing, a_sweep_spares_artifacts,
@@ -75,6 +75,7 @@ pub async fn all(subject: Subject<'_>) {
     adopted_content_keeps_its_bytes(subject).await;
     the_expected_digest_decides(subject).await;
     damage_is_never_read_and_a_put_repairs_it(subject).await;
+    verifying_trusts_nothing(subject).await;
     missing_things_are_no_error(subject).await;
     removing_takes_one_revision_only(subject).await;
     deleting_takes_one_key_only(subject).await;

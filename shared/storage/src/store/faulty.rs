@@ -19,6 +19,7 @@ use crate::artifact::{Content, Digest, Revision};
 pub enum Operation {
     Put,
     Presence,
+    Verify,
     Open,
     SetAside,
     Remove,
@@ -30,6 +31,26 @@ pub enum Operation {
     Claim,
     Check,
     Probe,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Put,
+        Self::Presence,
+        Self::Verify,
+        Self::Open,
+        Self::SetAside,
+        Self::Remove,
+        Self::Delete,
+        Self::Sweep,
+        Self::List,
+        Self::Usage,
+        Self::ReadOwner,
+        Self::Claim,
+        Self::Check,
+        Self::Probe,
+    ];
 }
 
 /// How it fails.
@@ -127,6 +148,10 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
 
     async fn presence(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
         self.run(Operation::Presence, self.inner.presence(key, revision)).await
+    }
+
+    async fn verify(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
+        self.run(Operation::Verify, self.inner.verify(key, revision)).await
     }
 
     async fn open(

@@ -90,6 +90,11 @@ impl Store for LocalStore {
         self.blocking(move |inner| inspect::presence(&inner.root, &inner.verdicts, &key, &revision)).await
     }
 
+    async fn verify(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
+        let (key, revision) = (key.clone(), revision.clone());
+        self.blocking(move |inner| inspect::verify(&inner.root, &inner.verdicts, &key, &revision)).await
+    }
+
     async fn open(
         &self,
         key: &Key,

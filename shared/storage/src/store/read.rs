@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::artifact::{Digest, Revision, TOTAL_LIMIT, is_content_of, unpack};
@@ -72,16 +73,15 @@ pub struct Readable {
 pub(crate) enum Body {
     /// Verified in memory.
     Memory(Bytes),
-    /// Verified by an earlier pass over this very file, in this state.
+    /// Verified by an earlier pass over this very file, in this state, and once more while it is sent.
     File(File, Identity),
     /// Verified while it comes; the last piece comes only when all was right.
     Stream(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl Readable {
-    /// The bytes in order. Each piece of a large artifact is sent only if the file is seen not to have changed since it was
-    /// verified, and the last piece of one from a service only if all were right; otherwise the stream ends with an error, which
-    /// cuts the connection short of its announced length.
+    /// The bytes in order. The last piece of a large artifact is sent only if all of them were right; otherwise the stream ends with
+    /// an error, which cuts the connection short of its announced length.
     pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
         let (sender, receiver) = mpsc::channel(1);
         let mut receiver = match self.body {
@@ -91,7 +91,7 @@ impl Readable {
                 receiver
             }
             Body::File(file, identity) => {
-                tokio::spawn(send_file(file, identity, sender));
+                tokio::spawn(send_file(file, identity, self.digest, sender));
                 receiver
             }
             Body::Stream(coming) => coming,
@@ -108,28 +108,47 @@ impl Readable {
     }
 }
 
-/// Off the reactor, since a read from a disk may block.
-async fn send_file(file: File, identity: Identity, sender: mpsc::Sender<io::Result<Bytes>>) {
+/// Off the reactor, since a read from a disk may block. Always one piece behind, so that the last one goes only if all are right.
+async fn send_file(file: File, identity: Identity, expected: Digest, sender: mpsc::Sender<io::Result<Bytes>>) {
     let file = Arc::new(file);
+    let mut hasher = Sha256::new();
+    let mut held: Option<Bytes> = None;
     let mut offset = 0;
     while offset < identity.size() {
         let source = Arc::clone(&file);
-        let chunk = tokio::task::spawn_blocking(move || read_chunk(&source, identity, offset)).await;
-        let chunk = chunk.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
-        let failed = chunk.is_err();
-        offset += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        if sender.send(chunk).await.is_err() || failed {
+        let read = tokio::task::spawn_blocking(move || read_chunk(&source, identity, offset, hasher)).await;
+        let chunk = match read.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
+            Ok((chunk, hashed)) => {
+                hasher = hashed;
+                chunk
+            }
+            Err(error) => {
+                let _ = sender.send(Err(error)).await;
+                return;
+            }
+        };
+        offset += chunk.len() as u64;
+        if let Some(earlier) = held.replace(chunk)
+            && sender.send(Ok(earlier)).await.is_err()
+        {
             return;
         }
     }
+    let right = Digest::from_hasher(hasher) == expected;
+    let wrong = || io::Error::other("the bytes do not hash to the announced digest");
+    if let Some(last) = held {
+        // Whoever no longer listens needs no last piece.
+        let _ = sender.send(if right { Ok(last) } else { Err(wrong()) }).await;
+    }
 }
 
-fn read_chunk(file: &File, identity: Identity, offset: u64) -> io::Result<Bytes> {
+fn read_chunk(file: &File, identity: Identity, offset: u64, mut hasher: Sha256) -> io::Result<(Bytes, Sha256)> {
     let length = CHUNK.min(identity.size() - offset);
     let mut chunk = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact_at(&mut chunk, offset)?;
     if Identity::of(file)? != identity {
         return Err(io::Error::other("the file changed while it was sent"));
     }
-    Ok(chunk.into())
+    hasher.update(&chunk);
+    Ok((chunk.into(), hasher))
 }

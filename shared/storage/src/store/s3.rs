@@ -20,6 +20,7 @@ mod read;
 mod watch;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,10 @@ struct Inner {
     /// Start of every key, with a slash at its end unless it is empty.
     prefix: String,
     known: Cache<String, Known>,
+    /// When each object was last removed, so that an older look at it is not remembered.
+    removed: Cache<String, u64>,
+    /// Counts looks and removals.
+    clock: AtomicU64,
     /// Objects that were seen damaged; their metadata is not believed until they are replaced.
     damaged: Cache<String, ()>,
     capabilities: RwLock<Option<Capabilities>>,
@@ -77,6 +82,8 @@ impl S3Store {
             prefix: options.key_prefix(),
             connection: Connection::open(options).await?,
             known: Cache::new(REMEMBERED),
+            removed: Cache::new(REMEMBERED),
+            clock: AtomicU64::new(0),
             damaged: Cache::new(REMEMBERED),
             capabilities: RwLock::new(None),
             probing: tokio::sync::Mutex::new(()),
@@ -108,8 +115,22 @@ impl Inner {
         }
     }
 
-    /// Notes that an object is right.
-    fn trust(&self, path: &str, known: Known) {
+    /// The moment at which a look begins.
+    fn moment(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Notes that an object is being removed, or was.
+    fn forget(&self, path: &str) {
+        self.removed.insert(path.to_owned(), self.moment());
+        self.known.invalidate(path);
+    }
+
+    /// Notes that an object is right, as was found out by a look that began at `since`.
+    fn trust(&self, path: &str, known: Known, since: u64) {
+        if self.removed.get(path).is_some_and(|removed| removed >= since) {
+            return;
+        }
         self.damaged.invalidate(path);
         self.known.insert(path.to_owned(), known);
     }
@@ -154,6 +175,10 @@ impl Store for S3Store {
 
     async fn presence(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
         self.inner.presence(key, revision).await
+    }
+
+    async fn verify(&self, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
+        self.inner.verify(key, revision).await
     }
 
     async fn open(

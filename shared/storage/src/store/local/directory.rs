@@ -31,6 +31,29 @@ pub(super) struct Root {
     /// Folders whose names this process made durable, with their inode numbers. A name that is merely found may be that of a writer
     /// who died before it was.
     durable: Mutex<HashMap<String, u64>>,
+    /// Folders that puts are about to fill, and by how many. However empty, they are not removed.
+    filling: Mutex<HashMap<String, usize>>,
+}
+
+/// Keeps the folders of a key from being removed as empty, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Filling<'a> {
+    root: &'a Root,
+    folders: [String; 2],
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        let mut filling = self.root.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in &self.folders {
+            if let Some(count) = filling.get_mut(folder) {
+                *count -= 1;
+                if *count == 0 {
+                    filling.remove(folder);
+                }
+            }
+        }
+    }
 }
 
 impl Root {
@@ -38,7 +61,8 @@ impl Root {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
         let dir = open_root(path).map_err(|error| StoreError::new("opening", shown.clone(), error))?;
-        Ok(Self { path: path.to_owned(), dir: RwLock::new(Arc::new(dir)), shown, durable: Mutex::default() })
+        let dir = RwLock::new(Arc::new(dir));
+        Ok(Self { path: path.to_owned(), dir, shown, durable: Mutex::default(), filling: Mutex::default() })
     }
 
     /// The root itself.
@@ -117,8 +141,28 @@ impl Root {
         Err(last)
     }
 
-    /// Removes a folder if it is empty; whether it was.
+    /// Announces a put, before it makes its folder.
+    pub(super) fn fill(&self, key: &Key) -> Filling<'_> {
+        let folders = [key.namespace().to_owned(), key.to_string()];
+        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in &folders {
+            *filling.entry(folder.clone()).or_default() += 1;
+        }
+        Filling { root: self, folders }
+    }
+
+    /// The folder of a key was removed, and its inode's number may come back.
+    pub(super) fn removed(&self, key: &Key) {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.to_string());
+    }
+
+    /// Removes a folder if it is empty and no put is about to fill it; whether it did.
     pub(super) fn remove_if_empty(&self, parent: &Dir, name: &str, path: &str) -> io::Result<bool> {
+        // Held until the folder is gone, so that a put that is announced later makes it anew.
+        let filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        if filling.contains_key(path) {
+            return Ok(false);
+        }
         match parent.remove_dir(name) {
             Ok(()) => {
                 self.durable.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
@@ -156,10 +200,21 @@ fn open_root(path: &Path) -> io::Result<Dir> {
     if path.as_os_str().is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is empty"));
     }
-    let mut builder = std::fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), ROOT_MODE);
-    builder.create(path)?;
-    Dir::open_ambient_dir(path, ambient_authority())
+    match Dir::open_ambient_dir(path, ambient_authority()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+            let mut builder = std::fs::DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), ROOT_MODE);
+            builder.create(path)?;
+            for parent in missing.iter().filter_map(|folder| folder.parent()) {
+                // The parent of a relative path's first part is the working directory.
+                let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+                File::open(parent)?.sync_all()?;
+            }
+            Dir::open_ambient_dir(path, ambient_authority())
+        }
+        other => other,
+    }
 }
 
 /// Opens a sub-directory. Something else of that name is treated as if it were not there.

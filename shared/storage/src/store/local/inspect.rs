@@ -16,6 +16,8 @@ use crate::store::{Key, Presence, Readable, StoreError};
 
 /// How many verdicts are remembered. A forgotten one costs another reading of the file.
 const REMEMBERED: u64 = 100_000;
+/// What Linux says of a block that the device cannot read (errno 5).
+const EIO: i32 = 5;
 
 /// What was found out about files, for as long as they do not change.
 #[derive(Debug)]
@@ -57,15 +59,33 @@ impl Verdicts {
         revision: &Revision,
     ) -> io::Result<(Arc<Verdict>, Identity, Option<Bytes>)> {
         let identity = Identity::of(file)?;
-        if let Some(known) = self.0.get(&(identity, revision.clone())) {
-            return Ok((known, identity, None));
+        match self.0.get(&(identity, revision.clone())) {
+            Some(known) => Ok((known, identity, None)),
+            None => self.judge_anew(file, revision),
         }
-        let bytes = read_whole(file, identity)?;
+    }
+
+    /// Judges an open file by reading it.
+    fn judge_anew(&self, file: &mut File, revision: &Revision) -> io::Result<(Arc<Verdict>, Identity, Option<Bytes>)> {
+        let identity = Identity::of(file)?;
+        let bytes = match read_whole(file, identity) {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok((Arc::new(unreadable(error)?), identity, None)),
+        };
+        let known = self.0.get(&(identity, revision.clone())).is_some_and(|known| known.is_durable());
         let verdict = Arc::new(verdict_on(&bytes, revision));
+        if known {
+            verdict.set_durable();
+        }
         if Identity::of(file)? == identity {
             self.0.insert((identity, revision.clone()), Arc::clone(&verdict));
         }
         Ok((verdict, identity, Some(bytes)))
+    }
+
+    /// Forgets what was found out about a file in this state.
+    fn forget(&self, identity: Identity, revision: &Revision) {
+        self.0.invalidate(&(identity, revision.clone()));
     }
 
     /// Records what is known without a reading, because these very bytes were just written.
@@ -85,6 +105,17 @@ fn read_whole(file: &mut File, identity: Identity) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
+/// A file that cannot be read, or is no artifact by its size alone, is damaged; any other error says nothing of the file.
+fn unreadable(error: io::Error) -> io::Result<Verdict> {
+    let lost = error.kind() == io::ErrorKind::FileTooLarge || error.raw_os_error() == Some(EIO);
+    if !lost {
+        return Err(error);
+    }
+    // The digest of nothing is never the expected one.
+    let digest = Digest::of(&[]);
+    Ok(Verdict { digest, damage: Some(format!("it cannot be read: {error}")), durable: AtomicBool::new(false) })
+}
+
 fn verdict_on(bytes: &Bytes, revision: &Revision) -> Verdict {
     Verdict { digest: Digest::of(bytes), damage: damage_of(bytes, revision), durable: AtomicBool::new(false) }
 }
@@ -102,10 +133,25 @@ pub(super) fn presence(
         return Ok(Presence::Missing);
     };
     let (verdict, identity, _) = verdicts.judge(&mut file, revision).map_err(failed)?;
-    Ok(match &verdict.damage {
+    Ok(told(&verdict, identity))
+}
+
+fn told(verdict: &Verdict, identity: Identity) -> Presence {
+    match &verdict.damage {
         Some(cause) => Presence::Damaged { cause: cause.clone() },
         None => Presence::Intact { digest: verdict.digest.clone(), size: identity.size() },
-    })
+    }
+}
+
+/// Reads one revision whole, past every verdict.
+pub(super) fn verify(root: &Root, verdicts: &Verdicts, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
+    let failed = |error| root.failed("verifying", &key.path(revision), None, error);
+    let Some(folder) = root.folder(key).map_err(failed)? else { return Ok(Presence::Missing) };
+    let Some(mut file) = open_file(&folder, &file_name(revision)).map_err(failed)? else {
+        return Ok(Presence::Missing);
+    };
+    let (verdict, identity, _) = verdicts.judge_anew(&mut file, revision).map_err(failed)?;
+    Ok(told(&verdict, identity))
 }
 
 /// Opens one revision for serving.
@@ -130,8 +176,16 @@ pub(super) fn open(
     let body = match read {
         Some(bytes) => Body::Memory(bytes),
         None if identity.size() <= IN_MEMORY_LIMIT => {
-            let bytes = read_whole(&mut file, identity).map_err(failed)?;
-            if Identity::of(&file).map_err(failed)? != identity {
+            let bytes = match read_whole(&mut file, identity) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    unreadable(error).map_err(failed)?;
+                    return Ok(None);
+                }
+            };
+            // A device may give other bytes than last time without anything of the file having changed.
+            if Digest::of(&bytes) != verdict.digest {
+                verdicts.forget(identity, revision);
                 return Ok(None);
             }
             Body::Memory(bytes)

@@ -33,6 +33,10 @@ pub(super) fn claim(root: &Root, mark: &OwnerMark, take_over: bool) -> Result<Cl
         let written = match &step {
             Step::Answer(_) => Ok(()),
             Step::Create => write(&root.dir(), &mark.to_bytes(), |dir, temporary| {
+                // What is there and is no file is no mark, but only a person may say so.
+                if take_over {
+                    return dir.rename(temporary, dir, NAME);
+                }
                 // Unlike a rename, a link never takes the place of what is there.
                 dir.hard_link(temporary, dir, NAME)?;
                 remove_file(dir, temporary)
@@ -51,8 +55,20 @@ pub(super) fn claim(root: &Root, mark: &OwnerMark, take_over: bool) -> Result<Cl
     Err(failed(last))
 }
 
-/// Writes a temporary file, durable, and gives it its name by `place`.
-fn write(dir: &Dir, bytes: &[u8], place: impl FnOnce(&Dir, &str) -> io::Result<()>) -> io::Result<()> {
+/// Writes a temporary file, durable, and gives it its name by `place`. What a sweep takes for dead in the instant before it is
+/// locked is written again.
+fn write(dir: &Dir, bytes: &[u8], place: impl Fn(&Dir, &str) -> io::Result<()>) -> io::Result<()> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for _ in 0..ATTEMPTS {
+        match write_once(dir, bytes, &place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+fn write_once(dir: &Dir, bytes: &[u8], place: impl Fn(&Dir, &str) -> io::Result<()>) -> io::Result<()> {
     let temporary = format!("{NAME}.{:016x}.tmp", rand::random::<u64>());
     let attempt = || {
         let mut options = OpenOptions::new();
@@ -60,8 +76,14 @@ fn write(dir: &Dir, bytes: &[u8], place: impl FnOnce(&Dir, &str) -> io::Result<(
         let mut file = dir.open_with(&temporary, &options)?.into_std();
         // As for artifacts: a file whose lock can be had is a dead writer's.
         let _ = file.try_lock();
+        if std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) == 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         file.write_all(bytes)?;
         file.sync_all()?;
+        if file.metadata()?.len() != bytes.len() as u64 {
+            return Err(io::Error::other("the file is shorter than what was written"));
+        }
         place(dir, &temporary)?;
         sync(dir)
     };

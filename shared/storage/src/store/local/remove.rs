@@ -10,6 +10,7 @@ use super::Inner;
 use super::directory::{Root, enter, open_file, remove_file, sync};
 use super::listing::{self, Walk};
 use super::tally::charged;
+use super::write::set_folder_aside;
 use crate::artifact::Revision;
 use crate::store::key::file_name;
 use crate::store::listing::{ItemKind, trash_name};
@@ -37,7 +38,11 @@ pub(super) fn remove(inner: &Inner, key: &Key, revision: &Revision) -> Result<()
     let Some(folder) = inner.root.folder(key).map_err(failed)? else { return Ok(()) };
     let name = file_name(revision);
     let taken = listing::charged_for(&folder, &name);
-    remove_file(&folder, &name).map_err(failed)?;
+    match remove_file(&folder, &name) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => set_folder_aside(&folder, &name),
+        other => other,
+    }
+    .map_err(failed)?;
     inner.tally.release(taken);
     drop(folder);
     prune_folders(&inner.root, key).map_err(failed)
@@ -53,9 +58,14 @@ pub(super) fn delete(inner: &Inner, key: &Key) -> Result<(), StoreError> {
         None => 0,
     };
     match namespace.remove_dir_all(key.name()) {
+        // Something else than a folder has its name.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            remove_file(&namespace, key.name()).map_err(failed)?;
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
+    root.removed(key);
     inner.tally.release(taken);
     drop(namespace);
     prune_folders(root, key).map_err(failed)
@@ -75,12 +85,16 @@ fn prune_folders(root: &Root, key: &Key) -> io::Result<()> {
 pub(super) fn sweep(inner: &Inner, max_age: Duration) -> Result<Swept, StoreError> {
     let root = &inner.root;
     let failed = |(path, error): (String, io::Error)| root.failed("sweeping", &path, None, error);
-    let Walk { items, folders } = listing::walk(root).map_err(failed)?;
+    let Walk { items, mut folders } = listing::walk(root).map_err(failed)?;
     let mut swept = Swept::default();
     let mut first_failure = None;
     for item in items {
         match sweep_item(inner, &item, max_age) {
-            Ok(removed) => swept.removed += u64::from(removed),
+            Ok(true) => {
+                swept.removed += 1;
+                folders.extend(item.key);
+            }
+            Ok(false) => {}
             Err(error) => {
                 first_failure.get_or_insert((item.path, error));
             }

@@ -27,6 +27,7 @@ pub(super) fn put(inner: &Inner, key: &Key, content: &Content) -> Result<Stored,
     let path = key.path(revision);
     let failed = |error| inner.root.failed("writing", &path, None, error);
     let name = file_name(revision);
+    let _filling = inner.root.fill(key);
     let folder = inner.root.folder_or_create(key).map_err(failed)?;
     if let Some(found) = adopt(inner, &folder, &name, content).map_err(failed)? {
         return Ok(found);
@@ -124,6 +125,9 @@ fn write_once(folder: &Dir, name: &str, temporary: &str, bytes: &[u8]) -> io::Re
     }
     file.write_all(bytes)?;
     file.sync_all()?;
+    if file.metadata()?.len() != bytes.len() as u64 {
+        return Err(io::Error::other("the file is shorter than what was written"));
+    }
     replace(folder, temporary, name)?;
     sync(folder)?;
     Ok(file)
@@ -133,13 +137,18 @@ fn write_once(folder: &Dir, name: &str, temporary: &str, bytes: &[u8]) -> io::Re
 fn replace(folder: &Dir, temporary: &str, name: &str) -> io::Result<()> {
     match folder.rename(temporary, folder, name) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            let aside = format!("{name}.trash-{:016x}", rand::random::<u64>());
-            tracing::warn!(file = name, %aside, "a directory has the name of an artifact; setting it aside");
-            folder.rename(name, folder, &aside)?;
+            set_folder_aside(folder, name)?;
             folder.rename(temporary, folder, name)
         }
         other => other,
     }
+}
+
+/// Makes room for an artifact where a directory has its name.
+pub(super) fn set_folder_aside(folder: &Dir, name: &str) -> io::Result<()> {
+    let aside = format!("{name}.trash-{:016x}", rand::random::<u64>());
+    tracing::warn!(file = name, %aside, "a directory has the name of an artifact; setting it aside");
+    folder.rename(name, folder, &aside)
 }
 
 fn temporary_name(name: &str) -> String {

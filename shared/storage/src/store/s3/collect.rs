@@ -31,7 +31,7 @@ impl Inner {
         loop {
             let answer = self.page(&prefix, page, token.take()).await?;
             let objects = answer.contents.unwrap_or_default();
-            if answer.key_count.is_some_and(|count| usize::try_from(count) != Ok(objects.len())) {
+            if answer.key_count.is_none_or(|count| usize::try_from(count) != Ok(objects.len())) {
                 return Err(corrupt("counts other objects than it names"));
             }
             for object in objects {
@@ -51,8 +51,8 @@ impl Inner {
                 (Some(true), Some(next)) if tokens.insert(next.clone()) => token = Some(next),
                 (Some(true), Some(_)) => return Err(corrupt("goes in a circle")),
                 (Some(true), None) => return Err(corrupt("ends in the middle")),
-                (Some(false), _) | (None, None) => return Ok(found),
-                (None, Some(_)) => return Err(corrupt("does not say whether it is complete")),
+                (Some(false), _) => return Ok(found),
+                (None, _) => return Err(corrupt("does not say whether it is complete")),
             }
         }
     }
@@ -78,8 +78,10 @@ impl Inner {
     /// See [`crate::store::Store::remove`].
     pub(super) async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError> {
         let path = key.path(revision);
-        self.known.invalidate(&path);
-        self.delete_object(&path, None).await.map(drop).map_err(|failure| self.failed("removing", &path, failure))
+        self.forget(&path);
+        let removed = self.delete_object(&path, None).await;
+        self.forget(&path);
+        removed.map(drop).map_err(|failure| self.failed("removing", &path, failure))
     }
 
     /// See [`crate::store::Store::delete`].
@@ -88,11 +90,10 @@ impl Inner {
         let paths = items.into_iter().map(|(item, _)| item.path);
         stream::iter(paths)
             .map(|path| async move {
-                self.known.invalidate(&path);
-                self.delete_object(&path, None)
-                    .await
-                    .map(drop)
-                    .map_err(|failure| self.failed("deleting", &path, failure))
+                self.forget(&path);
+                let removed = self.delete_object(&path, None).await;
+                self.forget(&path);
+                removed.map(drop).map_err(|failure| self.failed("deleting", &path, failure))
             })
             .buffer_unordered(CONCURRENT)
             .try_collect::<Vec<()>>()
@@ -120,7 +121,7 @@ impl Inner {
             let odd = format!("`{run}` cannot be part of a name");
             return Err(failed(Failure::trouble(ErrorKind::Unavailable, odd)));
         };
-        self.known.invalidate(&path);
+        self.forget(&path);
         let Some(head) = self.head("setting aside", &path).await? else { return Ok(false) };
         let source = encoded(&format!("{}/{}", self.bucket(), self.object(&path)));
         let target = self.object(&format!("{key}/{aside}"));
@@ -135,7 +136,9 @@ impl Inner {
         }
         // What another writer put in its place meanwhile stays, where the service compares.
         let conditional = self.known_capabilities().and_then(|known| known.conditional_delete) == Some(true);
-        match self.delete_object(&path, Some(head.etag).filter(|_| conditional)).await {
+        let removed = self.delete_object(&path, Some(head.etag).filter(|_| conditional)).await;
+        self.forget(&path);
+        match removed {
             Err(failure) if failure.meaning != Meaning::Precondition => Err(failed(failure)),
             _ => Ok(true),
         }

@@ -13,6 +13,9 @@ use crate::store::{Capabilities, ErrorKind, StoreError};
 /// SHA-256 of no bytes, in Base64: wrong for any body of a probe.
 const WRONG_CHECKSUM: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
+/// So many denials in a row are an answer.
+const DENIALS: u32 = 3;
+
 impl Inner {
     /// Asks with a few objects of its own, removes them, and remembers the answers.
     pub(super) async fn probe(&self) -> Result<Capabilities, StoreError> {
@@ -45,7 +48,7 @@ impl Inner {
         self.send(&sending(first, false)).await?;
         let accepted = match self.send(&sending(second, true)).await {
             Ok(_) => true,
-            Err(failure) if failure.status.is_some_and(|status| matches!(status, 400 | 501)) => false,
+            Err(failure) if is_no_to(&failure) => false,
             Err(failure) => return Err(failure),
         };
         if !accepted {
@@ -57,12 +60,7 @@ impl Inner {
             Ok(_) => Some(false),
             Err(failure) => Some(refused(failure)?),
         };
-        let missing_is_told = match self.get(&format!("{run}/missing"), None, None).await {
-            Err(failure) if failure.meaning == Meaning::Missing => Some(true),
-            Err(failure) if failure.kind() == ErrorKind::Denied => Some(false),
-            Err(failure) => return Err(failure),
-            Ok(_) => return Err(Failure::trouble(ErrorKind::Corrupt, "an object that cannot exist was read")),
-        };
+        let missing_is_told = self.asks_for_nothing(&format!("{run}/missing")).await?;
         let pagination = match self.pages(&format!("{run}/"), Some(1)).await {
             Ok(found) => Some(found.len() == 2),
             Err(failure) if failure.kind() == ErrorKind::Denied => None,
@@ -86,6 +84,19 @@ impl Inner {
         })
     }
 
+    /// Whether the service says of what is not there that it is missing. One denial may have another cause.
+    async fn asks_for_nothing(&self, path: &str) -> Result<Option<bool>, Failure> {
+        for _ in 0..DENIALS {
+            match self.get(path, None, None).await {
+                Err(failure) if failure.meaning == Meaning::Missing => return Ok(Some(true)),
+                Err(failure) if failure.kind() == ErrorKind::Denied => {}
+                Err(failure) => return Err(failure),
+                Ok(_) => return Err(Failure::trouble(ErrorKind::Corrupt, "an object that cannot exist was read")),
+            }
+        }
+        Ok(Some(false))
+    }
+
     async fn refuses_wrong_checksum(&self, path: &str) -> Result<bool, Failure> {
         let answer = self.connection.call(0, |client| {
             client
@@ -98,17 +109,23 @@ impl Inner {
         });
         match answer.await {
             Ok(_) => Ok(false),
-            Err(failure) if failure.status == Some(400) => Ok(true),
+            Err(failure) if is_no_to(&failure) => Ok(true),
             Err(failure) => Err(failure),
         }
     }
 }
 
+/// Whether the request itself was refused, and not for keys, clock, region or time.
+fn is_no_to(failure: &Failure) -> bool {
+    let unknown = failure.meaning == Meaning::Trouble(ErrorKind::Unavailable) && failure.status == Some(400);
+    unknown || failure.meaning == Meaning::Unsupported
+}
+
 /// Whether a precondition that does not hold was noticed. What is neither yes nor "unknown header" is trouble.
 fn refused(failure: Failure) -> Result<bool, Failure> {
-    match (failure.meaning, failure.status) {
-        (Meaning::Precondition, _) => Ok(true),
-        (Meaning::Unsupported, _) | (_, Some(400)) => Ok(false),
+    match failure.meaning {
+        Meaning::Precondition => Ok(true),
+        _ if is_no_to(&failure) => Ok(false),
         _ => Err(failure),
     }
 }

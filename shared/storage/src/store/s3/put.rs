@@ -58,6 +58,7 @@ impl Inner {
             checksum: capabilities.checksums == Some(true),
         };
         let mut look_first = !sending.create_only;
+        let since = self.moment();
         for _ in 0..ATTEMPTS {
             if look_first {
                 match self.compare(&path, &revision, &digest, size).await? {
@@ -71,7 +72,7 @@ impl Inner {
             }
             match self.send(&sending).await {
                 Ok(etag) => {
-                    self.trust(&path, Known { etag, digest: digest.clone(), size });
+                    self.trust(&path, Known { etag, digest: digest.clone(), size }, since);
                     return Ok(Stored { digest, size, written: true });
                 }
                 // Another writer was faster, or the answer to an earlier try was lost.
@@ -118,6 +119,7 @@ impl Inner {
         digest: &Digest,
         size: u64,
     ) -> Result<Found, StoreError> {
+        let since = self.moment();
         let Some(head) = self.head("comparing", path).await? else { return Ok(Found::Nothing) };
         let recorded = |name: &str| head.metadata.get(name).map(String::as_str);
         let same = !self.damaged.contains_key(path)
@@ -126,7 +128,7 @@ impl Inner {
             && recorded(SIZE) == Some(&*size.to_string())
             && head.size == size;
         if same {
-            self.trust(path, Known { etag: head.etag, digest: digest.clone(), size });
+            self.trust(path, Known { etag: head.etag, digest: digest.clone(), size }, since);
             return Ok(Found::Right(Stored { digest: digest.clone(), size, written: false }));
         }
         let Some((bytes, etag)) = self.fetch("comparing", path).await? else { return Ok(Found::Nothing) };
@@ -136,7 +138,7 @@ impl Inner {
         };
         match found {
             Ok(digest) => {
-                self.trust(path, Known { etag, digest: digest.clone(), size: length });
+                self.trust(path, Known { etag, digest: digest.clone(), size: length }, since);
                 Ok(Found::Right(Stored { digest, size: length, written: false }))
             }
             Err(cause) => {

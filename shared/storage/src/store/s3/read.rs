@@ -1,6 +1,6 @@
 //! Reads objects: their metadata, or bytes that were verified.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
@@ -73,7 +73,10 @@ impl Inner {
     ) -> Result<Option<T>, StoreError> {
         let told = self.known_capabilities().and_then(|known| known.missing_is_told);
         let absent = match failure.meaning {
-            Meaning::Missing => true,
+            Meaning::Missing => {
+                self.missing_is_told();
+                true
+            }
             // Without the right to list, a missing object is "denied". It is missing if another one still may be read.
             Meaning::Trouble(ErrorKind::Denied) if told == Some(false) && path != owner::NAME => {
                 self.get(owner::NAME, None, None).await.is_ok()
@@ -85,6 +88,15 @@ impl Inner {
             return Ok(None);
         }
         Err(self.failed(operation, path, failure))
+    }
+
+    /// Notes that the service does tell what is missing, whatever it said to the probe.
+    fn missing_is_told(&self) {
+        if self.known_capabilities().and_then(|known| known.missing_is_told) == Some(false)
+            && let Some(known) = &mut *self.capabilities.write().unwrap_or_else(PoisonError::into_inner)
+        {
+            known.missing_is_told = Some(true);
+        }
     }
 
     /// Starts reading an object.
@@ -107,21 +119,31 @@ impl Inner {
         if let Some(Known { digest, .. }) = self.known_as(&path, &head.etag, head.size) {
             return Ok(Presence::Intact { digest, size: head.size });
         }
-        let Some((bytes, etag)) = self.fetch("checking", &path).await? else { return Ok(Presence::Missing) };
-        let Some(bytes) = bytes else {
-            return Ok(Presence::Damaged { cause: format!("it is larger than {FILE_LIMIT} bytes") });
-        };
-        let size = bytes.len() as u64;
-        match judged(bytes, revision.clone()).await {
-            Ok(digest) => {
-                self.trust(&path, Known { etag, digest: digest.clone(), size });
-                Ok(Presence::Intact { digest, size })
-            }
-            Err(cause) => {
-                self.distrust(&path);
-                Ok(Presence::Damaged { cause })
+        self.verify(key, revision).await
+    }
+
+    /// See [`crate::store::Store::verify`].
+    pub(super) async fn verify(self: &Arc<Self>, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
+        let path = key.path(revision);
+        let since = self.moment();
+        let mut damage = String::new();
+        // What was damaged on the way is right when it comes again.
+        for _ in 0..2 {
+            let Some((bytes, etag)) = self.fetch("verifying", &path).await? else { return Ok(Presence::Missing) };
+            let Some(bytes) = bytes else {
+                return Ok(Presence::Damaged { cause: format!("it is larger than {FILE_LIMIT} bytes") });
+            };
+            let size = bytes.len() as u64;
+            match judged(bytes, revision.clone()).await {
+                Ok(digest) => {
+                    self.trust(&path, Known { etag, digest: digest.clone(), size }, since);
+                    return Ok(Presence::Intact { digest, size });
+                }
+                Err(cause) => damage = cause,
             }
         }
+        self.distrust(&path);
+        Ok(Presence::Damaged { cause: damage })
     }
 
     /// See [`crate::store::Store::open`].

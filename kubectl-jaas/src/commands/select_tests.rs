@@ -9,7 +9,8 @@ fn choose(line: &str) -> Result<Choice, ArgumentError> {
     let words = ["kubectl-jaas", "reconcile"].into_iter().chain(line.split_whitespace());
     let cli = Cli::try_parse_from(words).unwrap();
     let Command::Reconcile(args) = &cli.command else { panic!("not a reconcile: {line}") };
-    Choice::from_args(args, cli.connection.namespace.as_deref())
+    let states = States { failed: args.failed, stale: args.stale };
+    Choice::new(&args.targets, states, cli.connection.namespace.as_deref(), "reconcile")
 }
 
 fn text(line: &str) -> String {
@@ -24,6 +25,8 @@ fn the_scope_is_said_in_words() {
     assert_eq!(text("web api web"), "`api`, `web` in namespace `home`");
     assert_eq!(text("web -n team-a"), "`web` in namespace `team-a`");
     assert_eq!(text("-l app=web"), "every snippet with labels `app=web` in namespace `home`");
+    assert_eq!(text("--failed"), "every snippet that is failed or unanswered in all namespaces");
+    assert_eq!(text("--stale -n a"), "every snippet that is stale or pending in namespace `a`");
     assert_eq!(text("-l app=web -A"), "every snippet with labels `app=web` in all namespaces");
 }
 
@@ -33,6 +36,7 @@ fn contradictions_are_refused() {
     assert_eq!(choose("web --all"), Err(ArgumentError::TooMuch(vec!["names", "--all"])));
     assert_eq!(choose("-l a=b --all"), Err(ArgumentError::TooMuch(vec!["--selector", "--all"])));
     assert_eq!(choose("web -A"), Err(ArgumentError::NamesEverywhere));
+    assert_eq!(choose("--failed --stale"), Err(ArgumentError::TooMuch(vec!["--failed", "--stale"])));
     assert_eq!(choose("--all -A -n a"), Err(ArgumentError::TwoPlaces));
 }
 
@@ -54,7 +58,7 @@ fn a_missing_name_fails_the_whole_selection() {
     let matches = selection.matching(vec![web, other]);
     assert_eq!(matches.len(), 1);
     let error = selection.check(&matches).unwrap_err();
-    assert_eq!(error.to_string(), "namespace `home` has no snippet `api`; nothing was asked");
+    assert_eq!(error.to_string(), "namespace `home` has no snippet `api`; nothing was done");
 }
 
 #[test]
@@ -64,4 +68,17 @@ fn an_empty_selection_is_an_error() {
         selection.check(&[]).unwrap_err().to_string(),
         "found no snippet, looking for every snippet in all namespaces"
     );
+}
+
+#[test]
+fn a_state_chooses_those_that_are_in_it() {
+    let named = |name: &str, ready: &str| -> Snippet {
+        let conditions = serde_json::json!([{"type": "Ready", "status": ready, "reason": "R", "message": "",
+            "lastTransitionTime": "2026-11-22T12:00:00Z"}]);
+        let value = serde_json::json!({"metadata": {"name": name}, "status": {"conditions": conditions}});
+        serde_json::from_value(value).unwrap()
+    };
+    let all = vec![named("good", "True"), named("bad", "False")];
+    let matches = choose("--failed").unwrap().within("home").matching(all);
+    assert_eq!(matches.iter().map(|snippet| snippet.key().name).collect::<Vec<_>>(), ["bad"]);
 }

@@ -3,23 +3,30 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::cli::ReconcileArgs;
+use jiff::Timestamp;
+
+use crate::cli::Targets;
 use crate::hint;
-use crate::snippet::Snippet;
+use crate::snippet::{Snippet, State};
 use crate::view::Scope;
 
 /// A command line that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ArgumentError {
     /// Neither names nor a selector nor everything.
-    #[error("nothing says which snippets to reconcile")]
+    #[error("nothing says which snippets are meant")]
     Nothing,
     /// More than one of them.
     #[error("{} exclude each other", .0.join(" and "))]
     TooMuch(Vec<&'static str>),
     /// A name that no object can have, often meant as `namespace/name`.
-    #[error("`{0}` is no name of a snippet: a name has no slash")]
-    Slash(String),
+    #[error("`{name}` is no name of a snippet: a name has no slash")]
+    Slash {
+        /// What was typed.
+        name: String,
+        /// The command that it was typed for.
+        command: &'static str,
+    },
     /// A name stands for one object of one namespace.
     #[error("names stand in one namespace, but --all-namespaces is set")]
     NamesEverywhere,
@@ -32,10 +39,13 @@ impl ArgumentError {
     /// What to do next.
     pub(crate) fn hint(&self) -> String {
         match self {
-            Self::Nothing | Self::TooMuch(_) => "choose exactly one of NAME…, --selector and --all".to_owned(),
-            Self::Slash(name) => match name.split_once('/') {
+            Self::Nothing | Self::TooMuch(_) => {
+                "choose exactly one of NAME…, --selector and --all; reconcile also knows --failed and --stale"
+                    .to_owned()
+            }
+            Self::Slash { name, command } => match name.split_once('/') {
                 Some((place, name)) if !place.is_empty() && !name.is_empty() && !name.contains('/') => {
-                    format!("if `{place}` is the namespace: kubectl jaas reconcile {name} -n {place}")
+                    format!("if `{place}` is the namespace: kubectl jaas {command} {name} -n {place}")
                 }
                 _ => "give the name alone, and the namespace with -n".to_owned(),
             },
@@ -52,7 +62,7 @@ pub(crate) enum SelectionError {
     #[error("found no snippet, looking for {0}")]
     Empty(String),
     /// Some names are not there.
-    #[error("namespace `{namespace}` has no snippet {}; nothing was asked", hint::few(.names))]
+    #[error("namespace `{namespace}` has no snippet {}; nothing was done", hint::few(.names))]
     Missing { names: Vec<String>, namespace: String },
 }
 
@@ -70,14 +80,21 @@ impl SelectionError {
 
 /// The property by which snippets are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(crate) enum Which {
     /// These.
     Names(BTreeSet<String>),
     /// Those with these labels.
     Labels(String),
     /// Every one.
     All,
+    /// Every one that is in one of these states.
+    In(&'static [State]),
 }
+
+/// States that `--failed` means.
+const FAILED: &[State] = &[State::Failed, State::Unanswered];
+/// States that `--stale` means.
+const STALE: &[State] = &[State::Stale, State::Pending];
 
 /// Where they are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,43 +105,65 @@ enum Place {
     Everywhere,
 }
 
+/// States by which snippets are chosen, where a command has such flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct States {
+    /// `--failed`.
+    pub(crate) failed: bool,
+    /// `--stale`.
+    pub(crate) stale: bool,
+}
+
 /// What the command line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     which: Which,
     place: Place,
 }
 
 impl Choice {
-    /// Reads the arguments; needs no cluster.
+    /// Reads the arguments of `command`; needs no cluster.
     ///
     /// # Errors
     /// The first contradiction.
-    pub(super) fn from_args(args: &ReconcileArgs, namespace: Option<&str>) -> Result<Self, ArgumentError> {
-        let said = [(!args.names.is_empty(), "names"), (args.selector.is_some(), "--selector"), (args.all, "--all")];
+    pub(crate) fn new(
+        targets: &Targets,
+        states: States,
+        namespace: Option<&str>,
+        command: &'static str,
+    ) -> Result<Self, ArgumentError> {
+        let said = [
+            (!targets.names.is_empty(), "names"),
+            (targets.selector.is_some(), "--selector"),
+            (targets.all, "--all"),
+            (states.failed, "--failed"),
+            (states.stale, "--stale"),
+        ];
         let said: Vec<_> = said.into_iter().filter_map(|(is_said, word)| is_said.then_some(word)).collect();
-        if let Some(name) = args.names.iter().find(|name| name.contains('/')) {
-            return Err(ArgumentError::Slash(name.clone()));
+        if let Some(name) = targets.names.iter().find(|name| name.contains('/')) {
+            return Err(ArgumentError::Slash { name: name.clone(), command });
         }
-        let which = match (said.as_slice(), &args.selector) {
+        let which = match (said.as_slice(), &targets.selector) {
             ([], _) => return Err(ArgumentError::Nothing),
             ([_, _, ..], _) => return Err(ArgumentError::TooMuch(said)),
             ([_], Some(selector)) => Which::Labels(selector.clone()),
-            ([_], None) if args.all => Which::All,
-            ([_], None) => Which::Names(args.names.iter().cloned().collect()),
+            ([_], None) if targets.all => Which::All,
+            ([_], None) if states.failed => Which::In(FAILED),
+            ([_], None) if states.stale => Which::In(STALE),
+            ([_], None) => Which::Names(targets.names.iter().cloned().collect()),
         };
-        let place = match (namespace, args.all_namespaces, &which) {
+        let place = match (namespace, targets.all_namespaces, &which) {
             (Some(_), true, _) => return Err(ArgumentError::TwoPlaces),
             (_, true, Which::Names(_)) => return Err(ArgumentError::NamesEverywhere),
             (Some(namespace), false, _) => Place::Namespace(namespace.to_owned()),
-            (None, true, _) | (None, false, Which::All) => Place::Everywhere,
+            (None, true, _) | (None, false, Which::All | Which::In(_)) => Place::Everywhere,
             (None, false, Which::Names(_) | Which::Labels(_)) => Place::Context,
         };
         Ok(Self { which, place })
     }
 
     /// The selection, once the namespace of the context is known.
-    pub(super) fn within(self, namespace: &str) -> Selection {
+    pub(crate) fn within(self, namespace: &str) -> Selection {
         let namespace = match self.place {
             Place::Context => Some(namespace.to_owned()),
             Place::Namespace(namespace) => Some(namespace),
@@ -136,35 +175,39 @@ impl Choice {
 
 /// Which snippets are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     /// The property by which they are chosen.
-    pub(super) which: Which,
+    pub(crate) which: Which,
     /// Their namespace; `None` for all.
-    pub(super) namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 impl Selection {
     /// The scope as it stands in documents.
-    pub(super) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         Scope {
             all_namespaces: self.namespace.is_none(),
             namespaces: self.namespace.iter().cloned().collect(),
             selector: match &self.which {
                 Which::Labels(selector) => Some(selector.clone()),
-                Which::Names(_) | Which::All => None,
+                Which::Names(_) | Which::All | Which::In(_) => None,
             },
             snippets: 0,
         }
     }
 
     /// Those of a list that are meant.
-    pub(super) fn matching(&self, snippets: Vec<Snippet>) -> Vec<Snippet> {
+    pub(crate) fn matching(&self, snippets: Vec<Snippet>) -> Vec<Snippet> {
         match &self.which {
             Which::Names(names) => {
                 let is_named = |snippet: &Snippet| snippet.metadata.name.as_ref().is_some_and(|it| names.contains(it));
                 snippets.into_iter().filter(is_named).collect()
             }
             Which::Labels(_) | Which::All => snippets,
+            Which::In(states) => {
+                let now = Timestamp::now();
+                snippets.into_iter().filter(|snippet| states.contains(&State::of(snippet, now))).collect()
+            }
         }
     }
 
@@ -172,7 +215,7 @@ impl Selection {
     ///
     /// # Errors
     /// Nothing matches, or a name is missing.
-    pub(super) fn check(&self, matches: &[Snippet]) -> Result<(), SelectionError> {
+    pub(crate) fn check(&self, matches: &[Snippet]) -> Result<(), SelectionError> {
         if let Which::Names(names) = &self.which {
             let found: BTreeSet<_> = matches.iter().map(|snippet| snippet.key().name).collect();
             let missing: Vec<_> = names.difference(&found).cloned().collect();
@@ -191,6 +234,10 @@ impl fmt::Display for Selection {
             Which::Names(names) => f.write_str(&hint::few(&names.iter().cloned().collect::<Vec<_>>()))?,
             Which::Labels(selector) => write!(f, "every snippet with labels `{selector}`")?,
             Which::All => f.write_str("every snippet")?,
+            Which::In(states) => {
+                let words = states.iter().map(|state| state.word()).collect::<Vec<_>>().join(" or ");
+                write!(f, "every snippet that is {words}")?;
+            }
         }
         match &self.namespace {
             Some(namespace) => write!(f, " in namespace `{namespace}`"),

@@ -9,14 +9,8 @@ use kube::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::select::{Selection, Which};
-use crate::cli::ReconcileArgs;
 use crate::session::{Call, Error, Session};
 use crate::snippet::{Key, RESOURCE, Snippet};
-
-/// What a run needs of the snippets, by what it is going to do.
-const TO_LOOK: &[&str] = &["list"];
-const TO_ASK: &[&str] = &["list", "patch"];
-const TO_WAIT: &[&str] = &["list", "watch", "patch"];
 
 /// News about snippets.
 #[derive(Debug)]
@@ -37,8 +31,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Prepares the stream; nothing is sent before it is read.
-    pub(super) fn open(session: &Session, selection: &Selection, args: &ReconcileArgs) -> Self {
+    /// Prepares the stream; nothing is sent before it is read. `needs` are all verbs that the command will want of snippets.
+    pub(super) fn open(session: &Session, selection: &Selection, needs: &'static [&'static str]) -> Self {
         let client = session.client.clone();
         let api: Api<Snippet> = match &selection.namespace {
             Some(namespace) => Api::namespaced(client, namespace),
@@ -50,12 +44,7 @@ impl Watch {
                 Some(name) if names.len() == 1 => watcher::Config::default().fields(&format!("metadata.name={name}")),
                 _ => watcher::Config::default(),
             },
-            Which::All => watcher::Config::default(),
-        };
-        let needs = match (args.dry_run, args.no_wait) {
-            (Some(_), _) => TO_LOOK,
-            (None, true) => TO_ASK,
-            (None, false) => TO_WAIT,
+            Which::All | Which::In(_) => watcher::Config::default(),
         };
         let call = Call::new("list", jaas_api::GROUP, RESOURCE, needs).within(selection.namespace.as_deref());
         Self { events: watcher(api, config).default_backoff().boxed(), listing: BTreeSet::new(), call }

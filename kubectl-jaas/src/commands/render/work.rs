@@ -1,0 +1,159 @@
+//! Evaluates in a worker, and measures what came out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jaas_api::snippet::Output;
+use jaas_render::worker::{EvaluateError, Limits, Pool};
+use jaas_render::{Request, Variable};
+use serde_json::Value;
+
+use super::super::{Error, Verdict};
+use super::input::{Files, Input};
+use crate::cli::RenderArgs;
+use crate::exit::Exit;
+use crate::operator::Operator;
+use crate::view::{Detail, Entry, Rendered, Report, to_milliseconds};
+
+/// The running program, also after its file was replaced.
+const SELF: &str = "/proc/self/exe";
+/// Limits of an operator that was told nothing.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const MEMORY: u64 = 256 << 20;
+const STACK: u32 = 500;
+/// Entries that `--stats` lists.
+const LARGEST: usize = 10;
+
+/// Evaluates as often as wanted.
+pub(super) async fn run(
+    args: &RenderArgs,
+    input: Input,
+    operator: Option<&Operator>,
+    report: &mut Report,
+) -> Result<Verdict, Error> {
+    let timeout = args.evaluation_timeout.or_else(|| operator.and_then(timeout)).unwrap_or(TIMEOUT);
+    let limits = Limits { timeout, memory_bytes: MEMORY, max_workers: 1 };
+    let request = request(&input, variables(args, operator)?, operator);
+    let pool = Pool::new(PathBuf::from(SELF), limits);
+    let runs = if args.time { args.runs } else { 1 };
+    let mut seconds = Vec::new();
+    let mut last = None;
+    for _ in 0..runs {
+        let begun = Instant::now();
+        match pool.evaluate(&request).await {
+            Ok(rendered) => last = Some(rendered),
+            Err(error) => return Ok(failed(&error)),
+        }
+        seconds.push(to_milliseconds(begun.elapsed().as_secs_f64()));
+    }
+    let Some(rendered) = last else { return Ok(failed(&EvaluateError::Timeout(timeout))) };
+    let is_measured = args.stats || args.time;
+    let text = String::from_utf8_lossy(&rendered.bytes).into_owned();
+    report.detail = Some(Detail::Rendered(Rendered {
+        bytes: rendered.bytes.len(),
+        objects: rendered.objects,
+        largest: if args.stats { largest(&text) } else { Vec::new() },
+        seconds: if args.time { seconds } else { Vec::new() },
+        text: if is_measured { String::new() } else { text },
+    }));
+    let limit = kube::core::Duration::from(timeout);
+    let message = match (args.time, input.spec.output) {
+        (true, _) => format!("an evaluation may take {limit}"),
+        (false, Output::Source) => "it evaluates; with output: source its files are published, not this".to_owned(),
+        (false, _) => String::new(),
+    };
+    Ok(Verdict { exit: Exit::Done, message, hint: None })
+}
+
+fn failed(error: &EvaluateError) -> Verdict {
+    let exit = match error {
+        EvaluateError::Unavailable(_) => Exit::Unexpected,
+        _ => Exit::Findings,
+    };
+    Verdict { exit, message: format!("it does not evaluate: {error}"), hint: None }
+}
+
+fn timeout(operator: &Operator) -> Option<Duration> {
+    let signed = operator.argument("evaluation-timeout")?.parse::<jiff::SignedDuration>().ok()?;
+    Duration::try_from(signed).ok()
+}
+
+/// The operator's own variables, and those of the command line in their place.
+fn variables(args: &RenderArgs, operator: Option<&Operator>) -> Result<Files, Error> {
+    let mut variables = operator.map(|operator| operator.external_variables().0).unwrap_or_default();
+    for pair in &args.ext_var {
+        let Some((name, value)) = pair.split_once('=') else {
+            let cause = "it is no KEY=VALUE".to_owned();
+            return Err(Error::File { file: format!("--ext-var {pair}"), cause });
+        };
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(variables)
+}
+
+fn request(input: &Input, operators: Files, operator: Option<&Operator>) -> Request {
+    let spec = &input.spec;
+    let bytes = |files: &Files| files.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect();
+    let named = |variable: &jaas_api::source::Variable| {
+        let value = variable.value.clone().unwrap_or_default();
+        let value = if variable.code.unwrap_or_default() { Variable::Code(value) } else { Variable::Text(value) };
+        (variable.name.clone(), value)
+    };
+    let operators = operators.into_iter().map(|(name, value)| (name, Variable::Text(value)));
+    let stack = operator.and_then(|operator| operator.argument("max-stack")?.parse().ok());
+    Request {
+        label: format!("{}/{}", input.label, spec.entry_file),
+        entry: spec.entry_file.clone(),
+        files: bytes(&input.files),
+        libraries: input.libraries.iter().map(|(alias, files)| (alias.clone(), bytes(files))).collect(),
+        external_variables: operators.chain(spec.external_variables.iter().map(named)).collect(),
+        top_level_arguments: spec.tlas.iter().map(named).collect(),
+        output: match spec.output {
+            Output::Rendered | Output::Source => jaas_render::Output::Json,
+            Output::Manifests => jaas_render::Output::Manifests { allow_empty: spec.allow_empty.unwrap_or_default() },
+        },
+        max_stack: stack.unwrap_or(STACK),
+    }
+}
+
+/// The largest entries of a JSON value; nothing where it is none, such as a stream of manifests.
+fn largest(text: &str) -> Vec<Entry> {
+    let size = |value: &Value| serde_json::to_string(value).map_or(0, |text| text.len());
+    let entries: BTreeMap<String, usize> = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(entries)) => entries.iter().map(|(key, value)| (key.clone(), size(value))).collect(),
+        Ok(Value::Array(entries)) => {
+            entries.iter().enumerate().map(|(position, value)| (format!("[{position}]"), size(value))).collect()
+        }
+        Ok(_) | Err(_) => BTreeMap::new(),
+    };
+    let mut entries: Vec<_> = entries.into_iter().map(|(key, bytes)| Entry { key, bytes }).collect();
+    entries.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.key.cmp(&b.key)));
+    entries.truncate(LARGEST);
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::input::program;
+    use super::*;
+    use crate::operator::tests::operator;
+
+    #[test]
+    fn entries_are_sorted_by_size() {
+        let found: Vec<_> =
+            largest(r#"{"a": 1, "b": "long text", "c": [1, 2]}"#).into_iter().map(|it| it.key).collect();
+        assert_eq!(found, ["b", "c", "a"]);
+        assert_eq!(largest("[1, 22]").first().map(|it| it.key.as_str()), Some("[1]"));
+        assert_eq!(largest("7"), Vec::new());
+    }
+
+    #[test]
+    fn the_operators_variables_and_limits_hold() {
+        let operator = operator(&["--ext-var=region=eu", "--max-stack=7", "--evaluation-timeout=1m30s"], |_| ());
+        let asked = request(&program("x.jsonnet", "1".to_owned()), operator.external_variables().0, Some(&operator));
+        assert_eq!(asked.external_variables["region"], Variable::Text("eu".to_owned()));
+        assert_eq!((asked.max_stack, asked.entry.as_str(), asked.label.as_str()), (7, "x.jsonnet", "file/x.jsonnet"));
+        assert_eq!(timeout(&operator), Some(Duration::from_secs(90)));
+    }
+}

@@ -1,0 +1,188 @@
+//! Gathers what an installation shows of itself: effects only, nothing is judged here.
+//!
+//! Each file asks for one kind of fact. What cannot be learned is handed on as unknown, with what stood in the way.
+
+mod access;
+mod consumers;
+mod defaults;
+mod dialects;
+mod metrics;
+mod network;
+mod operator;
+mod pods;
+mod policies;
+mod road;
+mod snippets;
+mod storage;
+mod tell;
+
+use futures::future::OptionFuture;
+use jaas_findings::known::Obstacle;
+use jaas_findings::{Facts, Known, Why};
+use jiff::Timestamp;
+
+use crate::cli::{Depth, OperatorArgs, Route};
+use crate::lease::Place;
+use crate::operator::Operator;
+use crate::session::{Error, Session};
+
+pub(crate) use snippets::Scope;
+pub(crate) use tell::{hinders, is_missing_right};
+
+/// What is wanted.
+pub(crate) struct Ask<'a> {
+    /// Which snippets.
+    pub(crate) scope: Scope<'a>,
+    /// Where the operator is.
+    pub(crate) operator: &'a OperatorArgs,
+    /// How deep the look goes.
+    pub(crate) depth: Depth,
+    /// How the storage server is reached.
+    pub(crate) route: Route,
+}
+
+/// What was learned, and the operator that it is about.
+pub(crate) struct Gathered {
+    /// Everything.
+    pub(crate) facts: Facts,
+    /// The operator, where one was found.
+    pub(crate) operator: Option<Operator>,
+}
+
+/// Why there is nothing to judge.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The API server told nothing at all.
+    Session(Error),
+    /// There are several operators, and nothing says which is meant.
+    Several(Vec<String>),
+}
+
+/// Takes one look.
+///
+/// # Errors
+/// See [`Stopped`]. A part that cannot be seen is no error.
+pub(crate) async fn gather(session: &Session, ask: &Ask<'_>) -> Result<Gathered, Stopped> {
+    let namespace = ask.operator.operator_namespace.as_deref();
+    let mut facts = Facts::empty(Timestamp::now());
+    let (deployments, listed, artifacts, definitions, consumers, events) = tokio::join!(
+        operator::deployments(session),
+        snippets::list(session, &ask.scope),
+        snippets::artifacts(session, &ask.scope),
+        operator::definitions(session),
+        consumers::find(session),
+        snippets::withdrawals(session, &ask.scope),
+    );
+    let listed = match listed {
+        Err(error) if is_the_end(&error) || deployments.is_err() && tell::is_refused(&error) => {
+            return Err(Stopped::Session(error));
+        }
+        listed => listed,
+    };
+    let found = operator::choose(session, deployments, namespace, &mut facts.operator).await?;
+    facts.operator.definitions = definitions;
+    facts.artifacts = artifacts.map(|all| snippets::ours(all, &ask.scope, listed.as_deref().ok())).into_known();
+    facts.operator.implementation = snippets::implementation(listed.as_deref().ok());
+    facts.snippets = listed.map(|all| snippets::of(&all, &ask.scope)).into_known();
+    facts.signals.consumers = consumers::of_ours(consumers, &facts);
+    facts.signals.events = events;
+    not_offered(&mut facts);
+    installation(session, ask, found.as_ref(), &mut facts).await;
+    Ok(Gathered { facts, operator: found })
+}
+
+/// What hangs on the operator, and what it serves.
+async fn installation(session: &Session, ask: &Ask<'_>, operator: Option<&Operator>, facts: &mut Facts) {
+    let namespace = operator.map(|found| found.namespace().to_owned()).or(ask.operator.operator_namespace.clone());
+    let place = crate::operator::lease(operator, ask.operator);
+    let Some(namespace) = namespace else {
+        let why = || Why::new(Obstacle::NoRoad, "the namespace of the operator");
+        if facts.operator.deployment.why().is_some() {
+            facts.operator.pods = Known::No(why());
+            facts.network.storage_service = Known::No(why());
+            facts.network.policies = Known::No(why());
+        }
+        return;
+    };
+    facts.operator.namespace.clone_from(&namespace);
+    let (lease, pods, network, policies) = tokio::join!(
+        lease(session, place),
+        OptionFuture::from(operator.map(|operator| pods::list(session, operator))),
+        network::services(session, &namespace, operator),
+        policies::list(session, &namespace, operator),
+    );
+    facts.lease = lease;
+    facts.operator.pods = pods.unwrap_or_else(|| Known::No(Why::new(Obstacle::NoRoad, "the selector of its Pods")));
+    facts.network.policies = policies;
+    let metrics = network.metrics;
+    facts.network.storage_service = network.storage;
+    if let Some(operator) = operator {
+        facts.network.storage_pod_labels = operator::labels(operator).into();
+        let flags = operator::flags(operator);
+        let has_policies = facts.network.policies.ok().is_some_and(|policies| !policies.is_empty());
+        let (volume, credentials, access, clients) = tokio::join!(
+            storage::volume(session, operator, &flags),
+            storage::credentials(session, operator, &flags),
+            access::of(session, operator, &flags),
+            OptionFuture::from(has_policies.then(|| policies::clients(session))),
+        );
+        facts.operator.volume = volume;
+        facts.operator.credentials = credentials;
+        facts.operator.access = access;
+        facts.network.clients = clients.unwrap_or_default();
+        facts.operator.flags = flags.into();
+    }
+    if ask.depth == Depth::Quick {
+        return;
+    }
+    let (road, metrics) = tokio::join!(
+        road::walk(session, ask, facts),
+        metrics::read(session, &namespace, metrics.as_ref(), facts.operator.pods.ok())
+    );
+    facts.network.roads.extend(road);
+    metrics.note(facts);
+}
+
+async fn lease(session: &Session, place: Option<Place>) -> Known<Option<jaas_findings::facts::Lease>> {
+    let Some(place) = place else { return Known::No(Why::new(Obstacle::NoRoad, "the Lease")) };
+    operator::lease(session, &place).await.into_known()
+}
+
+/// What no road of this version leads to.
+fn not_offered(facts: &mut Facts) {
+    let why = |what: &str| Why::new(Obstacle::NotOffered, what);
+    facts.store.inventory = Known::No(why("by the API server"));
+    facts.store.owner = Known::No(why("the mark of the store, by the API server"));
+    facts.store.usage = Known::No(why("how full the store is, without metrics"));
+    facts.store.health = Known::No(why("whether the store answers, without metrics"));
+    facts.store.lifecycle = Known::No(why("the lifecycle rules of the bucket, by the API server"));
+    facts.operator.identity = Known::No(why("the mark of this installation, by the API server"));
+    facts.signals.attempts = Known::No(why("what the leader has tried, by the API server"));
+    // This operator has no admission webhook; of the other one nothing is asked.
+    facts.signals.webhook = match facts.operator.implementation.ok() {
+        Some(jaas_findings::facts::Implementation::Ours) => Known::Yes(None),
+        _ => Known::No(why("the admission webhook")),
+    };
+}
+
+/// Whether asking further makes no sense.
+fn is_the_end(error: &Error) -> bool {
+    use crate::exit::Exit;
+    let is_signed_out = matches!(error, Error::Unauthorized { .. } | Error::Credentials { .. });
+    is_signed_out || matches!(error.exit(), Exit::Unreachable | Exit::TimedOut | Exit::Usage)
+}
+
+/// A result of a call as a fact.
+trait IntoKnown<T> {
+    /// The fact, or what stood in the way.
+    fn into_known(self) -> Known<T>;
+}
+
+impl<T> IntoKnown<T> for Result<T, Error> {
+    fn into_known(self) -> Known<T> {
+        match self {
+            Ok(fact) => Known::Yes(fact),
+            Err(error) => Known::No(tell::why(&error)),
+        }
+    }
+}

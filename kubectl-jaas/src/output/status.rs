@@ -1,0 +1,108 @@
+//! The screen of `status`. Pure.
+
+use jiff::Timestamp;
+
+use super::leader;
+use super::screen::Screen;
+use super::table::Table;
+use crate::age::age;
+use crate::snippet::State;
+use crate::view::{Artifacts, OperatorView, SnippetView, Status};
+
+/// Snippets that a screen shows; `wide` shows all.
+const LIMIT: usize = 20;
+/// Longest message in a row of a screen, in characters.
+const MESSAGE: usize = 200;
+
+/// Operator, leader, counts, and what needs a look.
+pub(super) fn overview(status: &Status, is_wide: bool, now: Timestamp) -> Screen {
+    let mut screen = Screen::default();
+    let operator = status.operator.as_ref();
+    let leader = status.leader.as_ref();
+    screen.facts([
+        ("operator", operator.map(deployment).unwrap_or_default()),
+        ("trouble", operator.map(|operator| operator.troubles.join("; ")).unwrap_or_default()),
+        ("leader", leader.map(|leader| leader::sentence(leader, now)).unwrap_or_default()),
+        ("store", operator.map(|operator| operator.store.clone()).unwrap_or_default()),
+        ("artifacts", status.artifacts.as_ref().map(artifacts).unwrap_or_default()),
+        ("unknown", status.unknown.join("; ")),
+    ]);
+    screen.table(counts(status));
+    screen.table(snippets(&status.snippets, is_wide, now));
+    screen
+}
+
+fn deployment(operator: &OperatorView) -> String {
+    let OperatorView { namespace, name, version, ready, wanted, restarts, .. } = operator;
+    let version = version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let restarts = restarts.map(|count| format!("   restarts {count}")).unwrap_or_default();
+    format!("{namespace}/{name}{version}   {ready}/{wanted} ready{restarts}")
+}
+
+fn artifacts(artifacts: &Artifacts) -> String {
+    match artifacts.wrong.as_slice() {
+        [] => format!("{} announced", artifacts.announced),
+        wrong => {
+            let more = wrong.len().saturating_sub(3);
+            let shown = wrong.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+            let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!("{} announced, {} missing or of another revision: {shown}{rest}", artifacts.announced, wrong.len())
+        }
+    }
+}
+
+fn counts(status: &Status) -> Table {
+    let total: usize = status.counts.values().sum();
+    let mut header = vec!["SNIPPETS"];
+    let mut row = vec![total.to_string()];
+    for state in State::ALL {
+        let count = status.counts.get(state.word()).copied().unwrap_or(0);
+        if count > 0 || matches!(state, State::Ready | State::Failed) {
+            header.push(heading(state));
+            row.push(count.to_string());
+        }
+    }
+    let mut table = Table::new(&header);
+    table.row(row);
+    table
+}
+
+fn heading(state: State) -> &'static str {
+    match state {
+        State::Ready => "READY",
+        State::Failed => "FAILED",
+        State::Unanswered => "UNANSWERED",
+        State::Stale => "STALE",
+        State::Pending => "PENDING",
+        State::Suspended => "SUSPENDED",
+        State::Terminating => "TERMINATING",
+    }
+}
+
+fn snippets(snippets: &[SnippetView], is_wide: bool, now: Timestamp) -> Table {
+    if is_wide {
+        let mut table = Table::new(&["NAMESPACE", "NAME", "STATE", "SINCE", "REASON", "REVISION", "MESSAGE"]);
+        for it in snippets {
+            table.row([
+                it.namespace.clone(),
+                it.name.clone(),
+                it.state.word().to_owned(),
+                age(it.since, now),
+                it.reason.clone(),
+                it.revision.clone().unwrap_or_default(),
+                it.message.clone(),
+            ]);
+        }
+        return table;
+    }
+    let mut table = Table::new(&["SNIPPET", "STATE", "SINCE", "REASON"]);
+    for it in snippets.iter().take(LIMIT) {
+        let message = it.message.lines().next().unwrap_or_default();
+        let reason: String = format!("{} {message}", it.reason).trim().chars().take(MESSAGE).collect();
+        table.row([format!("{}/{}", it.namespace, it.name), it.state.word().to_owned(), age(it.since, now), reason]);
+    }
+    if let Some(more) = snippets.len().checked_sub(LIMIT).filter(|more| *more > 0) {
+        table.row([format!("and {more} more"), String::new(), String::new(), "-o wide lists each".to_owned()]);
+    }
+    table
+}

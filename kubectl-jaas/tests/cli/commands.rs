@@ -1,0 +1,96 @@
+//! What holds for every command: help, errors, documentation.
+
+use super::plugin::Plugin;
+
+/// A command line of each command that asks a cluster.
+const LINES: [&str; 18] = [
+    "status",
+    "doctor",
+    "storage doctor",
+    "check-storage",
+    "explain web",
+    "reconcile --all",
+    "render web",
+    "history web",
+    "tree web",
+    "events",
+    "logs",
+    "suspend web",
+    "resume web",
+    "wait ready web",
+    "leader",
+    "force-handover --yes",
+    "restart --yes",
+    "auth",
+];
+
+/// The commands that help shows.
+fn commands() -> Vec<String> {
+    let help = Plugin::without_server().run("--help").stdout;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.map(|line| line.split_whitespace().next().unwrap().to_owned()).filter(|name| name != "help").collect()
+}
+
+#[test]
+fn every_command_is_documented_with_an_example_and_has_examples_in_its_help() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/plugin/commands.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let names = commands();
+    assert!(names.len() > 16, "{names:?}");
+    for name in names {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{name}")));
+        assert!(row.is_some_and(|row| row.contains(&format!("`kubectl jaas {name}"))), "{name}");
+        let help = Plugin::without_server().run(&format!("{name} --help"));
+        assert!(help.stdout.contains("Examples\n") && help.stdout.contains("Usage: kubectl jaas"), "{name}");
+        assert!(help.stdout.lines().all(|line| line.chars().count() <= 80), "{name}: {}", help.stdout);
+    }
+}
+
+#[test]
+fn every_command_says_8_in_every_format_when_nobody_answers() {
+    let plugin = Plugin::without_server();
+    for line in LINES {
+        for format in ["table", "short", "markdown", "json", "yaml", "ndjson"] {
+            let ran = plugin.run(&format!("{line} -o {format}"));
+            assert_eq!(ran.code, 8, "{line} -o {format}: {ran:?}");
+            if format == "json" {
+                assert_eq!(ran.document()["result"]["exitCode"], 8, "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_takes_kubectls_connection_flags() {
+    let flags = "--as ann --as-group ops --as-uid 7 --cluster one --user ann --tls-server-name x --request-timeout 1s";
+    for line in LINES {
+        assert_eq!(Plugin::without_server().run(&format!("{line} {flags}")).code, 8, "{line}");
+        assert_eq!(Plugin::without_server().run(&format!("{line} --context nope")).code, 2, "{line}");
+    }
+}
+
+#[test]
+fn a_name_with_a_slash_is_told_how_to_say_it() {
+    for command in ["history", "tree", "events", "logs", "suspend", "resume", "wait ready", "status"] {
+        let ran = Plugin::without_server().run(&format!("{command} team-a/web"));
+        assert_eq!(ran.code, 2, "{command}: {ran:?}");
+        let expected = format!("hint: if `team-a` is the namespace: kubectl jaas {command} web -n team-a");
+        assert!(ran.stderr.contains(&expected), "{command}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn completion_speaks_the_protocol_of_kubectl() {
+    let plugin = Plugin::without_server();
+    let ran = plugin.run("__complete force");
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.starts_with("force-handover\t") && ran.stdout.ends_with(":4\n"), "{}", ran.stdout);
+    let server = super::apiserver::ApiServer::start(super::apiserver::Mood::Answers, &["team-a/web", "team-b/other"]);
+    let names = Plugin::new(server.url()).run("__complete history w");
+    assert_eq!(names.stdout, "web\n:4\n");
+    let elsewhere = Plugin::new(server.url()).run("__complete history -n team-b o");
+    assert_eq!(elsewhere.stdout, "other\n:4\n");
+    assert!(plugin.run("completion kubectl").stdout.contains("exec kubectl-jaas __complete \"$@\""));
+    assert!(plugin.run("completion bash").stdout.contains("complete"));
+}

@@ -1,0 +1,67 @@
+//! Makes room on a full store: what no snippet keeps goes at once, whatever grace it still had.
+
+use std::time::{Duration, Instant};
+
+use jaas_storage::Key;
+use tokio::sync::Mutex;
+
+use crate::snippet::outcome::chain;
+use crate::snippet::{World, observe, retain};
+
+/// Who asks again within this time gets the answer of the last round: there is nothing more to find.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The last round, and whether it freed anything. One round at a time.
+#[derive(Debug, Default)]
+pub struct Room(Mutex<Option<(Instant, bool)>>);
+
+/// Removes what the snippets do not keep, and answers whether that freed anything.
+pub async fn make(world: &World) -> bool {
+    let mut last = world.room.0.lock().await;
+    if let Some((at, freed)) = *last
+        && at.elapsed() < PAUSE
+    {
+        return freed;
+    }
+    let freed = round(world).await;
+    *last = Some((Instant::now(), freed));
+    freed
+}
+
+async fn round(world: &World) -> bool {
+    if let Err(why) = world.custody.may_remove().await {
+        tracing::warn!(reason = why.to_string(), "The store is full, and nothing may be removed from it");
+        return false;
+    }
+    let mut removed = 0_u64;
+    for snippet in world.snippets.state() {
+        let (Some(namespace), Some(name)) = (&snippet.metadata.namespace, &snippet.metadata.name) else { continue };
+        let Ok(key) = Key::new(namespace, name) else { continue };
+        let snippet = world.memory.freshest_snippet(&key, &snippet);
+        let Some(status) = &snippet.status else { continue };
+        let announced = observe::announced_revision(world, &key);
+        let known = world.memory.collected(&key);
+        let surplus = retain::surplus(status, snippet.spec.history, announced.as_ref());
+        for revision in surplus.into_iter().filter(|revision| !known.contains(revision)) {
+            // Held until the removal is over: whoever leads next waits for it.
+            let Ok(_permit) = world.authority.permit() else { return removed > 0 };
+            match world.store.remove(&key, &revision).await {
+                Ok(()) => {
+                    removed += 1;
+                    world.memory.collect(&key, revision);
+                }
+                Err(error) => {
+                    tracing::warn!(artifact = %key, %revision, error = chain(&error), "Making room on a full store failed");
+                    return removed > 0;
+                }
+            }
+        }
+    }
+    if removed > 0 {
+        tracing::warn!(
+            removed,
+            "The store is full; revisions that no snippet keeps were removed before their grace was over"
+        );
+    }
+    removed > 0
+}

@@ -1,0 +1,125 @@
+//! Who of several replicas writes. Pure.
+
+use super::ask;
+use super::outcome::{Outcome, Seen, Stop};
+use crate::code::Code;
+use crate::facts::operator::Pod;
+use crate::facts::{Facts, Lease};
+use crate::finding::{Evidence, Finding, Subject};
+
+/// The Lease, where there is an election.
+fn lease(facts: &Facts) -> Result<Option<&Lease>, Stop> {
+    if !ask::flags(facts)?.is_on("leader-election", true) {
+        return Err(Stop::skip("leader election is off"));
+    }
+    Ok(facts.lease.told("the Lease")?.as_ref())
+}
+
+/// The Lease, where somebody holds it.
+fn held(facts: &Facts) -> Result<&Lease, Stop> {
+    let lease = lease(facts)?.filter(|lease| !lease.holder.is_empty());
+    lease.ok_or_else(|| Stop::skip("nobody holds the Lease"))
+}
+
+fn subject(facts: &Facts, lease: &Lease) -> Subject {
+    Subject::new("Lease", &facts.operator.namespace, &lease.name)
+}
+
+/// `P110`.
+pub(crate) fn no_leader(facts: &Facts) -> Outcome {
+    Ok(match lease(facts)? {
+        Some(lease) if !lease.holder.is_empty() => Seen::fine(),
+        Some(lease) => Finding::new(Code::NoLeader, "the Lease has no holder")
+            .about([subject(facts, lease)])
+            .with(Evidence::seen("holder", "nobody").instead_of("a Pod of the operator"))
+            .into(),
+        None => Finding::new(Code::NoLeader, "there is no Lease").with(Evidence::seen("Lease", "missing")).into(),
+    })
+}
+
+/// `P111`.
+pub(crate) fn flaps(facts: &Facts) -> Outcome {
+    let lease = held(facts)?;
+    if ask::deployment(facts)?.rolling {
+        return Err(Stop::skip("a roll-out is under way"));
+    }
+    let watched = lease.watched.told("how steady the Lease is")?;
+    // Once a minute or more often. A single change in a longer look may be a handover that somebody wanted.
+    if watched.changes == 0 || u64::from(watched.changes) * 60 < u64::from(watched.seconds) {
+        return Ok(Seen::fine());
+    }
+    let finding = Finding::new(Code::LeaderFlaps, "the Lease changed hands while it was watched")
+        .about([subject(facts, lease)])
+        .with(Evidence::seen("changes", format!("{} in {} s", watched.changes, watched.seconds)).instead_of("0"))
+        .with(Evidence::seen("changes so far", lease.transitions));
+    Ok(finding.into())
+}
+
+/// `P112`.
+pub(crate) fn stuck(facts: &Facts) -> Outcome {
+    let lease = held(facts)?;
+    let age = lease.renewed.map(|at| facts.seconds_since(at));
+    // Twice its time, because the holder's clock is not ours.
+    if age.is_some_and(|age| age <= 2 * u64::from(lease.seconds)) {
+        return Ok(Seen::fine());
+    }
+    let age = age.map_or("never".to_owned(), |age| format!("{age} s ago"));
+    let finding =
+        Finding::new(Code::LeaderStuck, format!("{} holds the Lease and renewed it {age}", lease.holder_pod()))
+            .about([subject(facts, lease)])
+            .with(Evidence::seen("renewed", age).instead_of(format!("at most {} s ago", lease.seconds)))
+            .with(Evidence::seen("holder", &lease.holder));
+    Ok(finding.into())
+}
+
+/// `P113`.
+pub(crate) fn two_leaders(facts: &Facts) -> Outcome {
+    let pods = ask::live_pods(facts)?;
+    let (mut leading, mut blind) = (Vec::new(), Vec::new());
+    for pod in pods.iter().filter(|_| pods.len() > 1) {
+        match pod.leads.told(&format!("whether Pod {} leads", pod.name)) {
+            Ok(true) => leading.push(pod),
+            Ok(false) => {}
+            Err(why) => blind.push(why),
+        }
+    }
+    if leading.len() < 2 {
+        return Ok(Seen::fine().blind_to(blind));
+    }
+    let finding = Finding::new(Code::TwoLeaders, format!("{} Pods say that they lead", leading.len()))
+        .about(leading.iter().map(|pod| Subject::new("Pod", &facts.operator.namespace, &pod.name)))
+        .with(Evidence::several("leaders", leading.iter().map(|pod| pod.name.clone())).instead_of("1"));
+    Ok(Seen::from(finding).blind_to(blind))
+}
+
+/// `P114`.
+pub(crate) fn holder_gone(facts: &Facts) -> Outcome {
+    let lease = held(facts)?;
+    let pods = ask::live_pods(facts)?;
+    if pods.iter().any(|pod| pod.name == lease.holder_pod()) {
+        return Ok(Seen::fine());
+    }
+    let finding = Finding::new(Code::HolderGone, format!("{} holds the Lease and does not exist", lease.holder_pod()))
+        .about([subject(facts, lease), Subject::new("Pod", &facts.operator.namespace, lease.holder_pod())])
+        .with(Evidence::seen("holder", &lease.holder))
+        .with(Evidence::several("Pods", pods.iter().map(|pod| pod.name.clone())));
+    Ok(finding.into())
+}
+
+/// `P115`.
+pub(crate) fn standby_not_ready(facts: &Facts) -> Outcome {
+    let replicas = ask::deployment(facts)?.desired;
+    if replicas < 2 {
+        return Err(Stop::skip("one replica is wanted"));
+    }
+    let lease = held(facts)?;
+    let is_standby = |pod: &&&Pod| pod.ready && pod.name != lease.holder_pod();
+    let pods = ask::live_pods(facts)?;
+    if pods.iter().any(|pod| is_standby(&pod)) {
+        return Ok(Seen::fine());
+    }
+    let finding = Finding::new(Code::StandbyNotReady, format!("besides {} no Pod is ready", lease.holder_pod()))
+        .about([subject(facts, lease)])
+        .with(Evidence::seen("ready to take over", 0).instead_of(replicas - 1));
+    Ok(finding.into())
+}

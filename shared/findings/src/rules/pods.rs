@@ -1,0 +1,155 @@
+//! The operator's Pods. Pure.
+
+use super::answers::count;
+use super::ask;
+use super::outcome::{Outcome, Seen};
+use crate::code::{Code, Severity};
+use crate::facts::operator::Pod;
+use crate::facts::{Facts, VolumeKind};
+use crate::finding::{Evidence, Finding, Subject};
+
+/// How long a kill for want of memory is told of.
+const DAY: u64 = 24 * 60 * 60;
+/// How long a Pod may take to become ready, or to get a node, before that is worth telling.
+const PATIENCE: u64 = 60;
+
+const CRASHES: [&str; 1] = ["CrashLoopBackOff"];
+const IMAGES: [&str; 6] = [
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+];
+const STARTS: [&str; 5] =
+    ["Unschedulable", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "FailedMount"];
+
+fn about(facts: &Facts, pods: &[&Pod], code: Code, what: &str) -> Finding {
+    Finding::new(code, format!("{} {what}", count(pods.len(), "Pod")))
+        .about(pods.iter().map(|pod| Subject::new("Pod", &facts.operator.namespace, &pod.name)))
+}
+
+fn waits(pod: &Pod, words: &[&str]) -> bool {
+    pod.waiting.as_deref().is_some_and(|waiting| words.contains(&waiting))
+}
+
+fn waiting(pods: &[&Pod]) -> Evidence {
+    Evidence::several(
+        "Pods",
+        pods.iter().map(|pod| {
+            let why = pod.waiting.as_deref().unwrap_or("no reason given");
+            format!("{}: {why}, {} restarts", pod.name, pod.restarts)
+        }),
+    )
+}
+
+/// `P101`.
+pub(crate) fn out_of_memory(facts: &Facts) -> Outcome {
+    let was_killed = |pod: &&Pod| {
+        pod.last_termination
+            .as_ref()
+            .is_some_and(|end| end.reason == "OOMKilled" && end.at.is_none_or(|at| facts.seconds_since(at) <= DAY))
+    };
+    let killed: Vec<_> = ask::pods(facts)?.iter().filter(was_killed).collect();
+    Ok(Seen::of(killed, |killed| {
+        let texts = killed.iter().map(|pod| {
+            let limit =
+                pod.memory_limit.map_or("no limit of its own".to_owned(), |bytes| format!("limit {bytes} bytes"));
+            let when = pod.last_termination.as_ref().and_then(|end| end.at);
+            let when = when.map_or(String::new(), |at| format!(", {at}"));
+            format!("{}: {limit}, {} restarts{when}", pod.name, pod.restarts)
+        });
+        let kills = Evidence::several("kills", texts);
+        about(facts, killed, Code::OutOfMemory, "killed for want of memory within a day").with(kills)
+    }))
+}
+
+/// `P102`.
+pub(crate) fn crash_loop(facts: &Facts) -> Outcome {
+    let crashing: Vec<_> = ask::live_pods(facts)?.into_iter().filter(|pod| waits(pod, &CRASHES)).collect();
+    Ok(Seen::of(crashing, |crashing| {
+        let ends = crashing.iter().filter_map(|pod| {
+            let end = pod.last_termination.as_ref()?;
+            let code = end.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
+            Some(format!("{}: {}{code}", pod.name, end.reason))
+        });
+        let ends = Evidence::several("last ends", ends);
+        about(facts, crashing, Code::CrashLoop, "ending shortly after each start").with(waiting(crashing)).with(ends)
+    }))
+}
+
+/// `P103`.
+pub(crate) fn not_ready(facts: &Facts) -> Outcome {
+    let is_unready = |pod: &&Pod| {
+        let told_elsewhere = waits(pod, &CRASHES) || waits(pod, &IMAGES) || waits(pod, &STARTS);
+        let since = pod.started.or(pod.created);
+        pod.phase == "Running"
+            && !pod.ready
+            && !told_elsewhere
+            && since.is_none_or(|at| facts.seconds_since(at) > PATIENCE)
+    };
+    let unready: Vec<_> = ask::live_pods(facts)?.into_iter().filter(is_unready).collect();
+    Ok(Seen::of(unready, |unready| {
+        about(facts, unready, Code::PodNotReady, "running, but not ready").with(waiting(unready))
+    }))
+}
+
+/// `P104`.
+pub(crate) fn image_not_pulled(facts: &Facts) -> Outcome {
+    let stuck: Vec<_> = ask::live_pods(facts)?.into_iter().filter(|pod| waits(pod, &IMAGES)).collect();
+    Ok(Seen::of(stuck, |stuck| {
+        let images = Evidence::several("images", stuck.iter().map(|pod| pod.image.clone()));
+        about(facts, stuck, Code::ImageNotPulled, "without an image").with(waiting(stuck)).with(images)
+    }))
+}
+
+/// `P105`.
+pub(crate) fn cannot_start(facts: &Facts) -> Outcome {
+    let is_stuck = |pod: &&Pod| {
+        let is_late = pod.created.is_some_and(|at| facts.seconds_since(at) > PATIENCE);
+        waits(pod, &STARTS) || pod.phase == "Pending" && is_late && !waits(pod, &CRASHES) && !waits(pod, &IMAGES)
+    };
+    let stuck: Vec<_> = ask::live_pods(facts)?.into_iter().filter(is_stuck).collect();
+    Ok(Seen::of(stuck, |stuck| about(facts, stuck, Code::PodCannotStart, "that cannot start").with(waiting(stuck))))
+}
+
+/// `P106`.
+pub(crate) fn evicted(facts: &Facts) -> Outcome {
+    let pods = ask::pods(facts)?;
+    let evicted: Vec<_> = pods.iter().filter(|pod| pod.reason.as_deref() == Some("Evicted")).collect();
+    let volume = facts.operator.volume.ok().and_then(Option::as_ref);
+    // The record of an eviction stays for a long time. Where nothing went with the Pod and another one serves, it is history.
+    let is_history =
+        volume.is_some_and(|volume| volume.kind != VolumeKind::EmptyDir) && pods.iter().any(|pod| pod.ready);
+    Ok(Seen::of(evicted, |evicted| {
+        let names = Evidence::several("Pods", evicted.iter().map(|pod| pod.name.clone()));
+        let finding = about(facts, evicted, Code::PodEvicted, "evicted").with(names);
+        if is_history { finding.as_bad_as(Severity::Warning) } else { finding }
+    }))
+}
+
+/// `P107`.
+pub(crate) fn no_pods(facts: &Facts) -> Outcome {
+    let deployment = ask::deployment(facts)?;
+    let live = ask::live_pods(facts)?.len();
+    if deployment.desired == 0 || live > 0 {
+        return Ok(Seen::fine());
+    }
+    let finding = Finding::new(Code::NoPods, "the Deployment has no Pod that runs or is on its way")
+        .about([Subject::new("Deployment", &facts.operator.namespace, &deployment.name)])
+        .with(Evidence::seen("Pods", 0).instead_of(deployment.desired));
+    Ok(finding.into())
+}
+
+/// `P108`.
+pub(crate) fn scaled_to_zero(facts: &Facts) -> Outcome {
+    let deployment = ask::deployment(facts)?;
+    if deployment.desired > 0 {
+        return Ok(Seen::fine());
+    }
+    let finding = Finding::new(Code::ScaledToZero, "the Deployment wants no Pods")
+        .about([Subject::new("Deployment", &facts.operator.namespace, &deployment.name)])
+        .with(Evidence::seen("replicas", 0).instead_of("1 or more"));
+    Ok(finding.into())
+}

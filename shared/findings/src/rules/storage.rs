@@ -1,0 +1,236 @@
+//! Whether the store does what it is asked. Pure.
+
+use jaas_api::Reason;
+
+use super::answers::{count, judge};
+use super::artifacts::{PRESENCE, presence};
+use super::ask;
+use super::outcome::{Outcome, Seen, Stop};
+use crate::code::{Code, Severity};
+use crate::facts::{Facts, HealthState, LogRecord, Ready, Usage};
+use crate::finding::{Evidence, Finding};
+use crate::known::Why;
+
+/// How old a log record may be that tells of the present. The Go implementation tries again after 1000 s at the latest.
+const RECENT: u64 = 20 * 60;
+/// Seconds by which clocks may differ before most object stores refuse signed requests.
+const SKEW_LIMIT: u64 = 15 * 60;
+/// Seconds by which clocks may differ before it is worth telling.
+const SKEW_NOTICED: u64 = 5 * 60;
+
+/// Whether a log record tells of the present.
+pub(crate) fn is_recent(facts: &Facts, record: &LogRecord) -> bool {
+    record.last.is_none_or(|last| facts.seconds_since(last) <= RECENT)
+}
+
+/// The store is in trouble of one kind. Whoever asked the store itself decides; where nobody could, snippets and log records tell.
+fn trouble(facts: &Facts, code: Code, state: HealthState, summary: &str, blames: impl Fn(&Ready) -> bool) -> Outcome {
+    let finding = blame(facts, state, Finding::new(code, summary), blames);
+    match facts.store.health.told("whether the store answers") {
+        Ok(health) if health.state != state => Ok(Seen::fine()),
+        Ok(health) => {
+            let said = if health.detail.is_empty() { health.state.word() } else { &health.detail };
+            Ok(finding.with(Evidence::seen("store", said).instead_of(HealthState::Fine.word())).into())
+        }
+        Err(why) if finding.evidence.is_empty() => Err(why.into()),
+        Err(_) => Ok(finding.into()),
+    }
+}
+
+/// The finding with the snippets that suffer from it and the log records that tell of it.
+fn blame(facts: &Facts, state: HealthState, mut finding: Finding, blames: impl Fn(&Ready) -> bool) -> Finding {
+    let snippets = facts.snippets.ok().map(|snippets| snippets.items.as_slice()).unwrap_or_default();
+    let victims: Vec<_> = snippets.iter().filter(|snippet| snippet.failure().is_some_and(&blames)).collect();
+    let logs = facts.signals.logs.ok().map(Vec::as_slice).unwrap_or_default();
+    let tells = |record: &&LogRecord| record.store == Some(state) && is_recent(facts, record);
+    let records: Vec<_> =
+        logs.iter().filter(tells).map(|record| format!("{} times: {}", record.count, record.text)).collect();
+    if !victims.is_empty() {
+        let names = ask::names(victims.iter().copied());
+        finding = finding
+            .about(victims.iter().map(|snippet| snippet.subject()))
+            .with(Evidence::several("snippets that cannot publish", names));
+    }
+    if records.is_empty() { finding } else { finding.with(Evidence::several("log records", records)) }
+}
+
+fn gives(reason: Reason) -> impl Fn(&Ready) -> bool {
+    move |ready| ready.reason == reason.as_str()
+}
+
+/// Whether a snippet that says that the store is full means inodes.
+fn means_inodes(facts: &Facts) -> impl Fn(&Ready) -> bool {
+    let health = facts.store.health.ok().map(|health| health.state);
+    let usage = facts.store.usage.ok();
+    let (bytes, inodes) = (
+        usage.is_some_and(|usage| usage.is_over_quota() || usage.free_bytes.ok() == Some(&0)),
+        usage.is_some_and(|usage| usage.free_inodes.ok() == Some(&Some(0))),
+    );
+    move |ready| match health {
+        Some(HealthState::NoInodes) => true,
+        Some(HealthState::Full) => false,
+        _ if bytes != inodes => inodes,
+        _ => ready.message.contains(" 0 inodes free"),
+    }
+}
+
+/// `S401`.
+pub(crate) fn full(facts: &Facts) -> Outcome {
+    let summary = "nothing new can be stored";
+    let (is_full, means_inodes) = (gives(Reason::StorageFull), means_inodes(facts));
+    let blames = |ready: &Ready| is_full(ready) && !means_inodes(ready);
+    let usage = facts.store.usage.ok();
+    let is_out = |usage: &&Usage| usage.is_over_quota() || usage.free_bytes.ok() == Some(&0);
+    if let Some(usage) = usage.filter(is_out) {
+        let finding = Finding::new(Code::VolumeFull, summary).with(figures(usage));
+        return Ok(blame(facts, HealthState::Full, finding, blames).into());
+    }
+    match trouble(facts, Code::VolumeFull, HealthState::Full, summary, blames) {
+        // Room that was measured is an answer, also where nobody could ask the store to take a write.
+        Err(Stop::Unknown(_)) if usage.is_some_and(|usage| usage.free_bytes.ok().is_some()) => Ok(Seen::fine()),
+        told => told,
+    }
+}
+
+/// How full the store is.
+pub(crate) fn figures(usage: &Usage) -> Evidence {
+    let of = match (usage.quota, usage.total_bytes.ok()) {
+        (Some(quota), _) if quota > 0 => format!(" of the {quota} that may be"),
+        (_, Some(total)) => format!(", on a volume of {total}"),
+        _ => String::new(),
+    };
+    let free = usage.free_bytes.ok().map_or(String::new(), |free| format!(", {free} free"));
+    Evidence::seen("bytes", format!("{} stored{of}{free}", usage.bytes))
+}
+
+/// `S403`.
+pub(crate) fn no_inodes(facts: &Facts) -> Outcome {
+    ask::only_local(facts)?;
+    let summary = "the file system takes no further file";
+    let (is_full, means_inodes) = (gives(Reason::StorageFull), means_inodes(facts));
+    let blames = |ready: &Ready| is_full(ready) && means_inodes(ready);
+    let free = facts.store.usage.ok().and_then(|usage| usage.free_inodes.ok()).copied();
+    if free == Some(Some(0)) {
+        let figure = Evidence::seen("free inodes", 0).instead_of("some");
+        let finding = Finding::new(Code::NoInodes, summary).with(figure);
+        return Ok(blame(facts, HealthState::NoInodes, finding, blames).into());
+    }
+    match trouble(facts, Code::NoInodes, HealthState::NoInodes, summary, blames) {
+        Err(Stop::Unknown(_)) if free.is_some() => Ok(Seen::fine()),
+        told => told,
+    }
+}
+
+/// `S405`.
+pub(crate) fn volume_denied(facts: &Facts) -> Outcome {
+    ask::only_local(facts)?;
+    let summary = "the volume does not let the operator in";
+    trouble(facts, Code::VolumeDenied, HealthState::Denied, summary, gives(Reason::StorageDenied))
+}
+
+/// `S406`.
+pub(crate) fn keys_refused(facts: &Facts) -> Outcome {
+    ask::only_s3(facts)?;
+    let summary = "the object store refuses the operator's keys";
+    trouble(facts, Code::KeysRefused, HealthState::Denied, summary, gives(Reason::StorageDenied))
+}
+
+/// `S407`.
+pub(crate) fn object_store_unreachable(facts: &Facts) -> Outcome {
+    ask::only_s3(facts)?;
+    let summary = "the object store does not answer";
+    trouble(facts, Code::ObjectStoreUnreachable, HealthState::Unavailable, summary, gives(Reason::StorageUnavailable))
+}
+
+/// `S408`.
+pub(crate) fn bucket_missing(facts: &Facts) -> Outcome {
+    ask::only_s3(facts)?;
+    let bucket = facts.operator.flags.ok().and_then(|flags| flags.get("s3-bucket")).unwrap_or_default();
+    let summary = format!("the object store has no bucket {bucket:?}");
+    trouble(facts, Code::BucketMissing, HealthState::BucketMissing, &summary, gives(Reason::BucketMissing))
+}
+
+/// `S409`.
+pub(crate) fn prefix_empty(facts: &Facts) -> Outcome {
+    ask::only_s3(facts)?;
+    let judged = judge(facts, presence)?;
+    let all = ask::artifacts(facts)?.iter().filter(|artifact| artifact.ours && !artifact.path.is_empty()).count();
+    if judged.bad.is_empty() || judged.bad.len() < all {
+        return Ok(Seen::fine().blind_to(judged.blind(PRESENCE)));
+    }
+    // A bucket that is not there, or does not answer, looks the same and is another finding.
+    let lists = facts.store.inventory.ok().is_some_and(|inventory| inventory.complete);
+    if !lists && facts.store.health.told("whether the bucket answers")?.state != HealthState::Fine {
+        return Err(Stop::skip("the bucket does not answer"));
+    }
+    let flags = ask::flags(facts)?;
+    let place =
+        format!("{}/{}", flags.get("s3-bucket").unwrap_or_default(), flags.get("s3-prefix").unwrap_or_default());
+    Ok(judged.seen(PRESENCE, |bad| {
+        Finding::new(Code::PrefixEmpty, format!("none of {} is under {place}", count(bad.len(), "current artifact")))
+            .about(bad.iter().map(|(artifact, _)| artifact.subject()))
+            .with(Evidence::seen("bucket and prefix", &place))
+            .with(Evidence::seen("artifacts there", 0).instead_of(bad.len()))
+    }))
+}
+
+/// `S410`.
+pub(crate) fn throttled(facts: &Facts) -> Outcome {
+    ask::only_s3(facts)?;
+    let summary = "the object store asks for fewer requests";
+    // The operator has one word for a store that does not answer and for one that wants fewer requests.
+    let is_throttled = facts.store.health.ok().is_some_and(|health| health.state == HealthState::Throttled);
+    let is_away = gives(Reason::StorageUnavailable);
+    trouble(facts, Code::Throttled, HealthState::Throttled, summary, |ready| is_throttled && is_away(ready))
+}
+
+/// `S411`.
+pub(crate) fn clock_skew(facts: &Facts) -> Outcome {
+    ask::only_s3(facts)?;
+    let ahead = facts.store.health.ok().and_then(|health| health.clock_ahead_seconds);
+    let off = ahead.map(i64::unsigned_abs).unwrap_or_default();
+    let clocks = |ahead: i64| Evidence::seen("object store's clock", format!("{ahead} s ahead")).instead_of("0 s");
+    let summary = "signed requests are refused because of their time";
+    let told = trouble(facts, Code::ClockSkew, HealthState::ClockSkew, summary, gives(Reason::ClockSkew));
+    match (told, ahead.filter(|_| off > SKEW_NOTICED)) {
+        (Ok(Seen { finding: Some(finding), blind }), ahead) => {
+            let finding = match ahead {
+                Some(ahead) => finding.with(clocks(ahead)),
+                None => finding,
+            };
+            Ok(Seen { finding: Some(finding), blind })
+        }
+        (_, Some(ahead)) => {
+            let finding = Finding::new(Code::ClockSkew, "the clocks drift apart").with(clocks(ahead));
+            Ok(if off > SKEW_LIMIT { finding } else { finding.as_bad_as(Severity::Warning) }.into())
+        }
+        (told, None) => told,
+    }
+}
+
+/// `S412`.
+pub(crate) fn absence_hidden(facts: &Facts) -> Outcome {
+    ask::only_s3(facts)?;
+    let health = facts.store.health.told("whether the bucket answers")?;
+    match health.missing_is_told {
+        Some(true) => Ok(Seen::fine()),
+        Some(false) => Ok(Finding::new(Code::AbsenceHidden, "a missing object is answered with a refusal")
+            .with(Evidence::seen("answer for a random name", "denied").instead_of("not found"))
+            .into()),
+        None => Err(Why::not_asked("the answer for a name that does not exist").into()),
+    }
+}
+
+/// `S413`.
+pub(crate) fn read_only(facts: &Facts) -> Outcome {
+    ask::only_local(facts)?;
+    let summary = "the volume takes no writes";
+    trouble(facts, Code::VolumeReadOnly, HealthState::ReadOnly, summary, gives(Reason::StorageReadOnly))
+}
+
+/// `S414`.
+pub(crate) fn volume_unavailable(facts: &Facts) -> Outcome {
+    ask::only_local(facts)?;
+    let summary = "the volume does not answer";
+    trouble(facts, Code::VolumeUnavailable, HealthState::Unavailable, summary, gives(Reason::StorageUnavailable))
+}

@@ -1,0 +1,34 @@
+//! The admission webhook. Pure.
+
+use super::outcome::{Outcome, Seen, Stop};
+use crate::code::{Code, Severity};
+use crate::facts::Facts;
+use crate::finding::{Evidence, Finding, Subject};
+
+/// Seconds before its end at which a certificate is worth telling: two weeks.
+const SOON: i64 = 14 * 24 * 60 * 60;
+
+/// `W901`.
+pub(crate) fn certificate(facts: &Facts) -> Outcome {
+    let found = facts.signals.webhook.told("the admission webhook")?;
+    let Some(webhook) = found else { return Err(Stop::skip("there is no admission webhook")) };
+    let expires = webhook.expires.told("when the certificate expires");
+    let trusted = webhook.trusted.told("whether the certificate is trusted");
+    let left = expires.as_ref().ok().map(|expires| expires.as_second() - facts.at.as_second());
+    let is_distrusted = trusted.as_ref().is_ok_and(|trusted| !**trusted);
+    let blind: Vec<_> = expires.as_ref().err().into_iter().chain(trusted.as_ref().err()).cloned().collect();
+    if !is_distrusted && left.is_none_or(|left| left > SOON) {
+        return Ok(Seen::fine().blind_to(blind));
+    }
+    let mut finding = Finding::new(Code::WebhookCertificate, "changes of snippets are refused, or soon will be")
+        .about([Subject::new("ValidatingWebhookConfiguration", "", &webhook.name)]);
+    if let Ok(expires) = expires {
+        finding = finding.with(Evidence::seen("certificate expires", expires).instead_of("later than in two weeks"));
+    }
+    if is_distrusted {
+        finding = finding.with(Evidence::seen("certificate", "not trusted").instead_of("trusted"));
+    } else if left.is_some_and(|left| left > 0) {
+        finding = finding.as_bad_as(Severity::Warning);
+    }
+    Ok(Seen::from(finding).blind_to(blind))
+}

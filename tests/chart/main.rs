@@ -1,0 +1,153 @@
+//! The chart: what Helm makes of it is what the API server takes and the operator understands.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod helm;
+mod pods;
+mod refusals;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use jaas_tests::controlplane::{ControlPlane, Identity};
+use jaas_tests::environment;
+use jaas_tests::wait::eventually;
+use serde_json::json;
+use tempfile::TempDir;
+
+use helm::{Helm, ValueSet};
+
+/// Everything that a program said.
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn every_set_of_values_passes_lint() {
+    let sets = ValueSet::all();
+    let names: Vec<_> = sets.iter().map(|set| set.name.as_str()).collect();
+    assert_eq!(names, ["default", "persistence", "replicas", "s3-anonymous", "s3", "watch-namespaces"]);
+    let helm = Helm::new();
+    for set in &sets {
+        let output = helm.lint(set);
+        assert!(output.status.success(), "{}: {}", set.name, said(&output));
+    }
+}
+
+/// The namespaces that the set `watch-namespaces` names.
+const WATCHED: [&str; 2] = ["team-a", "team-b"];
+
+/// A control plane with the watched namespaces, and a namespace for a release.
+async fn cluster() -> (&'static ControlPlane, String) {
+    let plane = ControlPlane::shared().await.unwrap();
+    let watched = WATCHED.map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+    plane.apply_objects(&watched).await.unwrap();
+    (plane, plane.empty_namespace("chart").await.unwrap().name)
+}
+
+/// Runs kubectl as admin, with this on its standard input.
+fn kubectl(plane: &ControlPlane, args: &[&str], input: &str) -> Output {
+    let mut command = Command::new(&plane.programs().kubectl);
+    command.args(args).env("KUBECONFIG", plane.kubeconfig(&Identity::Admin).unwrap());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_accepts_every_object_of_every_set_of_values() {
+    let (plane, namespace) = cluster().await;
+    let helm = Helm::new();
+    for set in ValueSet::all() {
+        let manifests = helm.manifests(&namespace, &set);
+        // Strict: a field that nobody knows is a mistake of the chart.
+        let args = ["apply", "--server-side", "--dry-run=server", "--force-conflicts", "--validate=strict", "-f", "-"];
+        let output = kubectl(plane, &args, &manifests);
+        assert!(output.status.success(), "{}: {}", set.name, said(&output));
+        let accepted = String::from_utf8_lossy(&output.stdout).lines().count();
+        assert_eq!(accepted, manifests.matches("\nkind: ").count(), "{}: {}", set.name, said(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_releases_account_may_do_what_it_must_where_it_watches() {
+    let (plane, namespace) = cluster().await;
+    let manifests = Helm::new().manifests(&namespace, &ValueSet::named("watch-namespaces"));
+    let output = kubectl(plane, &["apply", "--server-side", "--force-conflicts", "-f", "-"], &manifests);
+    assert!(output.status.success(), "{}", said(&output));
+    let account = format!("--as=system:serviceaccount:{namespace}:jaas");
+    let may = |question: &[&str]| {
+        let output = kubectl(plane, &[&["auth", "can-i", &account], question].concat(), "");
+        String::from_utf8_lossy(&output.stdout).trim() == "yes"
+    };
+    let rights = || {
+        [
+            may(&["list", "jsonnetsnippets", "-n", WATCHED[0]]),
+            may(&["watch", "externalartifacts", "-n", WATCHED[1]]),
+            may(&["update", "leases", "-n", &namespace]),
+            may(&["get", "namespaces/kube-system"]),
+            // And no more than that.
+            may(&["list", "jsonnetsnippets", "-n", "default"]),
+            may(&["get", "namespaces/default"]),
+        ]
+    };
+    let expected = [true, true, true, true, false, false];
+    // The authoriser lags a moment behind.
+    eventually("the rights of the release", Duration::from_secs(30), async || match rights() {
+        found if found == expected => Ok(()),
+        found => Err(format!("{found:?}")),
+    })
+    .await
+    .unwrap();
+}
+
+/// Runs the operator with the arguments of a Pod. Nothing is there that a Pod would find, so it ends early.
+fn start(arguments: &[String]) -> Output {
+    let folder = TempDir::new().unwrap();
+    Command::new(environment::value(environment::OPERATOR).unwrap())
+        .args(arguments)
+        // Later flags win: the machine's own directories are none of the test's business.
+        .arg(format!("--storage-path={}", folder.path().join("store").display()))
+        .arg(format!("--kubeconfig={}", folder.path().join("absent").display()))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_operator_understands_the_arguments_of_every_set_of_values() {
+    let helm = Helm::new();
+    for set in ValueSet::all() {
+        let mut arguments = helm.objects(&set).arguments();
+        let output = start(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{}: {}", set.name, said(&output));
+        assert!(said(&output).contains("Starting JaaS"), "{}: {}", set.name, said(&output));
+        arguments.push("--storage-cache=much".to_owned());
+        assert_eq!(start(&arguments).status.code(), Some(2), "a wrong argument is told apart");
+    }
+}
+
+#[test]
+fn roles_are_bound_in_the_watched_namespaces_only() {
+    let helm = Helm::new();
+    let bindings =
+        |set: &str| helm.objects(&ValueSet::named(set)).names(&["ClusterRoleBinding", "RoleBinding", "Role"]);
+    assert_eq!(
+        bindings("default"),
+        [
+            "ClusterRoleBinding jaas-operator",
+            "ClusterRoleBinding jaas-operator-cluster",
+            "Role jaas-system/jaas-operator-leader",
+            "RoleBinding jaas-system/jaas-operator-leader",
+        ]
+    );
+    assert_eq!(
+        bindings("watch-namespaces"),
+        [
+            "ClusterRoleBinding jaas-operator-cluster",
+            "Role jaas-system/jaas-operator-leader",
+            "RoleBinding jaas-system/jaas-operator-leader",
+            "RoleBinding team-a/jaas-operator",
+            "RoleBinding team-b/jaas-operator",
+        ]
+    );
+}

@@ -1,0 +1,160 @@
+//! What a Pod gets: its store, its arguments, and how it is replaced.
+
+use serde_json::{Value, json};
+
+use super::helm::{Helm, Objects, ValueSet};
+
+/// Where the objects say it: how many Pods, how they are replaced, and what they mount besides `/tmp`.
+fn shape(objects: &Objects) -> Value {
+    let spec = |pointer: &str| objects.part("Deployment", pointer);
+    let volumes = spec("/spec/template/spec/volumes");
+    let mounts = spec("/spec/template/spec/containers/0/volumeMounts");
+    let path_of =
+        |name: &Value| mounts.as_array().unwrap().iter().find(|it| it["name"] == *name).unwrap()["mountPath"].clone();
+    let mounted = volumes.as_array().unwrap().iter().filter(|volume| volume["name"] != "tmp");
+    let mounted: Vec<_> = mounted.map(|volume| json!({"volume": volume, "at": path_of(&volume["name"])})).collect();
+    json!({
+        "replicas": spec("/spec/replicas"),
+        "strategy": spec("/spec/strategy"),
+        "mounted": mounted,
+        "others": objects.names(&["PersistentVolumeClaim", "HorizontalPodAutoscaler", "PodDisruptionBudget"]),
+    })
+}
+
+fn rolling() -> Value {
+    json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
+}
+
+fn shape_of(set: &str) -> Value {
+    shape(&Helm::new().objects(&ValueSet::named(set)))
+}
+
+#[test]
+fn a_store_in_the_pod_is_a_limited_volume() {
+    let mounted = json!([
+        {"volume": {"name": "storage", "emptyDir": {"sizeLimit": "256Mi"}}, "at": "/var/lib/jaas/artifacts"}
+    ]);
+    assert_eq!(shape_of("default"), json!({"replicas": 1, "strategy": rolling(), "mounted": mounted, "others": []}));
+}
+
+#[test]
+fn without_an_election_no_two_pods_run_at_once() {
+    assert_eq!(shape_of("watch-namespaces")["strategy"], json!({"type": "Recreate"}));
+}
+
+#[test]
+fn a_volume_of_one_node_is_let_go_before_the_next_pod_starts() {
+    let claim = json!([{
+        "volume": {"name": "storage", "persistentVolumeClaim": {"claimName": "jaas-storage"}},
+        "at": "/var/lib/jaas/artifacts",
+    }]);
+    assert_eq!(
+        shape_of("persistence"),
+        json!({
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},
+            "mounted": claim,
+            "others": ["PersistentVolumeClaim jaas-system/jaas-storage"],
+        })
+    );
+    assert_eq!(
+        shape_of("replicas"),
+        json!({
+            "replicas": null,
+            "strategy": rolling(),
+            "mounted": claim,
+            "others": [
+                "HorizontalPodAutoscaler jaas-system/jaas",
+                "PersistentVolumeClaim jaas-system/jaas-storage",
+                "PodDisruptionBudget jaas-system/jaas",
+            ],
+        })
+    );
+}
+
+#[test]
+fn a_bucket_needs_no_volume_but_its_keys_and_certificates() {
+    let mut found = shape_of("s3");
+    // Octal, which readers of YAML disagree about.
+    found.pointer_mut("/mounted/0/volume/secret").unwrap().as_object_mut().unwrap().remove("defaultMode").unwrap();
+    let certificates = json!({"name": "storage-ca", "items": [{"key": "bundle.pem", "path": "ca.crt"}]});
+    assert_eq!(
+        found,
+        json!({
+            "replicas": 2,
+            "strategy": rolling(),
+            "mounted": [
+                {"volume": {"name": "s3-credentials", "secret": {"secretName": "jaas-s3"}}, "at": "/etc/jaas/s3/credentials"},
+                {"volume": {"name": "s3-ca", "configMap": certificates}, "at": "/etc/jaas/s3/ca"},
+            ],
+            "others": ["PodDisruptionBudget jaas-system/jaas"],
+        })
+    );
+    assert_eq!(shape_of("s3-anonymous"), json!({"replicas": 1, "strategy": rolling(), "mounted": [], "others": []}));
+}
+
+#[test]
+fn the_arguments_of_a_bucket_name_the_mounted_files() {
+    let of = |set: &str| {
+        let arguments = Helm::new().objects(&ValueSet::named(set)).arguments();
+        let wanted = |argument: &String| {
+            ["--s3-", "--storage-path", "--storage-quota"].iter().any(|it| argument.starts_with(it))
+        };
+        arguments.into_iter().filter(wanted).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("s3"),
+        [
+            "--s3-endpoint=minio.storage.svc:9000",
+            "--s3-bucket=artifacts",
+            "--s3-prefix=jaas/production",
+            "--s3-region=eu-central-1",
+            "--s3-use-ssl=true",
+            "--s3-anonymous=false",
+            "--s3-credentials-file=/etc/jaas/s3/credentials",
+            "--s3-ca-file=/etc/jaas/s3/ca/ca.crt",
+        ]
+    );
+    assert_eq!(
+        of("s3-anonymous"),
+        ["--s3-endpoint=minio.storage.svc:9000", "--s3-bucket=artifacts", "--s3-use-ssl=false", "--s3-anonymous=true",]
+    );
+}
+
+#[test]
+fn numbers_of_any_size_arrive_as_they_were_meant() {
+    let objects = Helm::new().objects(&ValueSet::named("persistence"));
+    let expected = [
+        ("max-stack", "1000000"),
+        ("evaluation-memory", "268435456"),
+        ("max-artifact-bytes", "16777216"),
+        ("storage-quota", "9663676416"),
+        ("storage-cache", "33554432"),
+        ("storage-scrub-rate", "1572864"),
+    ];
+    for (flag, value) in expected {
+        assert_eq!(objects.argument(flag).as_deref(), Some(value), "--{flag}");
+    }
+    let arguments = objects.arguments();
+    for variable in ["--ext-var=replicas=12345678", "--ext-var=ratio=0.5"] {
+        assert!(arguments.iter().any(|argument| argument == variable), "{variable}: {arguments:?}");
+    }
+    assert_eq!(
+        objects.part("Deployment", "/spec/template/spec/containers/0/env"),
+        json!([{"name": "JAAS_EXT_VAR_build", "value": "16777216"}])
+    );
+    assert_eq!(objects.part("PersistentVolumeClaim", "/spec/resources/requests/storage"), json!(10_737_418_240_u64));
+}
+
+#[test]
+fn the_quota_stays_below_the_limit_at_which_a_pod_is_evicted() {
+    let helm = Helm::new();
+    let quota = |settings: &[&str]| helm.objects_with(settings).argument("storage-quota");
+    let some = |value: &str| Some(value.to_owned());
+    assert_eq!(quota(&[]), some("228170137"));
+    assert_eq!(quota(&["operator.storage.sizeLimit=2Ti"]), some("1869169767219"));
+    assert_eq!(quota(&["operator.storage.sizeLimit=1000"]), some("850"));
+    assert_eq!(quota(&["operator.storage.quota=0"]), some("0"));
+    assert_eq!(quota(&["operator.storage.quota=1.5Gi"]), some("1610612736"));
+    assert_eq!(quota(&["operator.storage.persistence.enabled=true"]), None);
+}

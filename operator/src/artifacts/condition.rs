@@ -115,7 +115,8 @@ pub async fn run(world: Arc<World>, alarm: Alarm, measure_interval: Duration, st
         let condition = &world.condition;
         let answer = world.store.check().await;
         condition.asked(&answer);
-        if world.memory.refused_by_store().is_empty() {
+        // Whoever leads now tries for those whom the store refused here.
+        if world.authority.permit().is_err() || world.memory.refused_by_store().is_empty() {
             condition.nobody_waits();
         }
         let due = measured.is_none_or(|at| at.elapsed() >= measure_interval);

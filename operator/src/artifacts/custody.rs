@@ -170,6 +170,7 @@ impl Keeper {
     /// Looks at the mark, and answers when to look again.
     async fn look(&mut self) -> Duration {
         if self.settings.authority.permit().is_err() {
+            self.settings.metrics.store_owned(false);
             self.custody.found(Owner::Unknown("another replica leads".to_owned()));
             return INTERVAL;
         }

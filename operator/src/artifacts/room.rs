@@ -15,20 +15,21 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Room(Mutex<Option<(Instant, bool)>>);
 
-/// Removes what the snippets do not keep, and answers whether that freed anything.
-pub async fn make(world: &World) -> bool {
+/// Removes what the snippets do not keep, and answers whether that freed anything. Snippets that are being reconciled are spared, but
+/// for the one that asks: they may be about to announce a file that nothing names yet.
+pub async fn make(world: &World, asking: &Key) -> bool {
     let mut last = world.room.0.lock().await;
     if let Some((at, freed)) = *last
         && at.elapsed() < PAUSE
     {
         return freed;
     }
-    let freed = round(world).await;
+    let freed = round(world, asking).await;
     *last = Some((Instant::now(), freed));
     freed
 }
 
-async fn round(world: &World) -> bool {
+async fn round(world: &World, asking: &Key) -> bool {
     if let Err(why) = world.custody.may_remove().await {
         tracing::warn!(reason = why.to_string(), "The store is full, and nothing may be removed from it");
         return false;
@@ -37,6 +38,9 @@ async fn round(world: &World) -> bool {
     for snippet in world.snippets.state() {
         let (Some(namespace), Some(name)) = (&snippet.metadata.namespace, &snippet.metadata.name) else { continue };
         let Ok(key) = Key::new(namespace, name) else { continue };
+        if key != *asking && world.memory.is_busy(&key) {
+            continue;
+        }
         let snippet = world.memory.freshest_snippet(&key, &snippet);
         let Some(status) = &snippet.status else { continue };
         let announced = observe::announced_revision(world, &key);

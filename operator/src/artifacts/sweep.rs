@@ -16,9 +16,12 @@ pub async fn run(world: Arc<World>, interval: Duration, max_age: Duration, stop:
         return;
     }
     loop {
-        if world.authority.permit().is_ok() && world.custody.may_remove().await.is_ok() {
-            // Held until the sweep is over: whoever leads next waits for it.
-            let _permit = world.authority.permit();
+        let leads = world.authority.permit().is_ok();
+        // Asked anew after the wait, and held until the sweep is over: whoever leads next waits for it.
+        if leads
+            && world.custody.may_remove().await.is_ok()
+            && let Ok(_permit) = world.authority.permit()
+        {
             sweep(&*world.store, &world.metrics, max_age).await;
         }
         tokio::select! {

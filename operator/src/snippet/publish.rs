@@ -74,7 +74,8 @@ async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Atte
     let _permit = world.permit()?;
     set_damage_aside(world, seen, content.revision()).await;
     let mut answer = world.store.put(&seen.key, content.clone()).await;
-    if answer.as_ref().is_err_and(|error| error.kind.is_full()) && room::make(world).await {
+    let full = answer.as_ref().is_err_and(|error| error.kind.is_full());
+    if full && room::make(world, &seen.key).await {
         answer = world.store.put(&seen.key, content).await;
     }
     if answer.is_err() {

@@ -107,7 +107,10 @@ async fn delete_files(world: &World, seen: &Seen) -> Attempt<Result<(), StoreErr
     }
     let _permit = world.permit()?;
     let deleted = world.store.delete(&seen.key).await;
-    world.condition.asked(&deleted);
+    if deleted.is_err() {
+        world.memory.refused(&seen.key);
+        world.condition.wrote(&deleted);
+    }
     Ok(deleted)
 }
 

@@ -3,6 +3,7 @@
 mod auth;
 pub(crate) mod completion;
 mod consent;
+mod diff;
 mod doctor;
 mod ending;
 mod error;
@@ -21,6 +22,7 @@ mod restart;
 mod select;
 mod settle;
 mod status;
+mod storage;
 mod suspend;
 mod tree;
 mod version;
@@ -31,7 +33,7 @@ use std::io;
 
 pub(crate) use self::auth::commands as needy;
 use self::error::Error;
-use crate::cli::{Cli, Command, Connection, Format, StorageCommand};
+use crate::cli::{Cli, Command, Connection, Format};
 use crate::exit::{self, Exit};
 use crate::interrupt::Stop;
 use crate::output::Console;
@@ -74,7 +76,9 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::ExitCodes => Some(Ok(exit::table())),
         Command::Explain { word } => explain::text(word),
         Command::Completion(args) => Some(completion::run(args).map_err(Error::from)),
-        Command::Auth(args) if args.yaml => Some(auth::yaml(args, cli.connection.namespace.as_deref())),
+        Command::Auth(args) if args.yaml && !auth::is_of_a_tenant(args) => {
+            Some(auth::yaml(args, cli.connection.namespace.as_deref()))
+        }
         _ => None,
     };
     let mut report = Report::begin(kind(&cli.command), &run);
@@ -98,10 +102,14 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
 fn kind(command: &Command) -> Kind {
     match command {
         Command::Status(_) => Kind::StatusReport,
-        Command::Doctor(_) | Command::Storage { .. } | Command::CheckStorage(_) => Kind::DoctorReport,
+        Command::Doctor(_) | Command::CheckStorage(_) => Kind::DoctorReport,
+        Command::Storage { command } => storage::kind(command),
+        Command::Prune(_) => Kind::PruneReport,
+        Command::FindOrphans(_) => Kind::OrphansReport,
         Command::Explain { .. } | Command::ExitCodes => Kind::ExplainReport,
         Command::Reconcile(_) | Command::ReconcileAll(_) => Kind::ReconcileReport,
         Command::Render(_) => Kind::RenderReport,
+        Command::Diff(_) => Kind::DiffReport,
         Command::History(_) => Kind::HistoryReport,
         Command::Tree(_) => Kind::TreeReport,
         Command::Events(_) => Kind::EventsReport,
@@ -124,7 +132,8 @@ fn has_no_names(command: &Command, format: Format) -> bool {
         command,
         Command::Status(_)
             | Command::Doctor(_)
-            | Command::Storage { .. }
+            | Command::Prune(_)
+            | Command::FindOrphans(_)
             | Command::CheckStorage(_)
             | Command::Reconcile(_)
             | Command::ReconcileAll(_)
@@ -132,6 +141,7 @@ fn has_no_names(command: &Command, format: Format) -> bool {
             | Command::Resume(_)
             | Command::Wait(_)
     );
+    let has_names = has_names || matches!(command, Command::Storage { command } if storage::has_names(command));
     format == Format::Name && !has_names
 }
 
@@ -139,9 +149,10 @@ async fn dispatch(command: &Command, invocation: &Invocation<'_>, report: &mut R
     match command {
         Command::Status(args) => status::run(args, invocation, report).await,
         Command::Doctor(args) => doctor::run(args, invocation, report).await,
-        Command::Storage { command: StorageCommand::Doctor(args) } | Command::CheckStorage(args) => {
-            doctor::storage(args, invocation, report).await
-        }
+        Command::Storage { command } => storage::run(command, invocation, report).await,
+        Command::CheckStorage(args) => doctor::storage(args, invocation, report).await,
+        Command::Prune(args) => storage::prune(args, invocation, report).await,
+        Command::FindOrphans(args) => storage::find_orphans(args, invocation, report).await,
         Command::Reconcile(args) => reconcile::run(args, invocation, report).await,
         Command::ReconcileAll(args) => {
             let mut args = args.clone();
@@ -149,6 +160,7 @@ async fn dispatch(command: &Command, invocation: &Invocation<'_>, report: &mut R
             reconcile::run(&args, invocation, report).await
         }
         Command::Render(args) => render::run(args, invocation, report).await,
+        Command::Diff(args) => diff::run(args, invocation, report).await,
         Command::History(args) => history::run(args, invocation, report).await,
         Command::Tree(args) => tree::run(args, invocation, report).await,
         Command::Events(args) => events::run(args, invocation, report).await,

@@ -14,20 +14,26 @@ mod policies;
 mod road;
 mod snippets;
 mod storage;
+mod store;
 mod tell;
 
 use futures::future::OptionFuture;
+use jaas_findings::facts::Flags;
 use jaas_findings::known::Obstacle;
 use jaas_findings::{Facts, Known, Why};
 use jiff::Timestamp;
 
-use crate::cli::{Depth, OperatorArgs, Route};
+use crate::cli::{Depth, OperatorArgs, RoadArgs};
 use crate::lease::Place;
 use crate::operator::Operator;
-use crate::session::{Error, Session};
+use crate::road::Site;
+use crate::run::Run;
+use crate::session::{Error, Session, Writes};
 
-pub(crate) use snippets::Scope;
-pub(crate) use tell::{hinders, is_missing_right};
+pub(crate) use pods::bytes as quantity;
+pub(crate) use snippets::{Scope, artifacts as list_artifacts, list as list_snippets, withdrawals};
+pub(crate) use store::reply;
+pub(crate) use tell::{hinders, is_missing_right, why};
 
 /// What is wanted.
 pub(crate) struct Ask<'a> {
@@ -37,8 +43,10 @@ pub(crate) struct Ask<'a> {
     pub(crate) operator: &'a OperatorArgs,
     /// How deep the look goes.
     pub(crate) depth: Depth,
-    /// How the storage server is reached.
-    pub(crate) route: Route,
+    /// How the store is reached.
+    pub(crate) road: &'a RoadArgs,
+    /// The run that asks.
+    pub(crate) run: &'a Run,
 }
 
 /// What was learned, and the operator that it is about.
@@ -135,12 +143,47 @@ async fn installation(session: &Session, ask: &Ask<'_>, operator: Option<&Operat
     if ask.depth == Depth::Quick {
         return;
     }
-    let (road, metrics) = tokio::join!(
-        road::walk(session, ask, facts),
-        metrics::read(session, &namespace, metrics.as_ref(), facts.operator.pods.ok())
+    let flags = settings(operator);
+    let (args, place) = (ask.road, ask.operator);
+    let site = Site {
+        session,
+        run: ask.run,
+        operator,
+        namespace: &namespace,
+        flags: &flags,
+        args,
+        place,
+        writes: Writes::Refused,
+    };
+    let (roads, metrics, seen) = tokio::join!(
+        road::walk(ask, &site, facts),
+        metrics::read(session, &namespace, metrics.as_ref(), facts.operator.pods.ok()),
+        store::look(ask, &site, facts),
     );
-    facts.network.roads.extend(road);
+    facts.network.roads.extend(roads);
     metrics.note(facts);
+    if let Some(seen) = seen {
+        store::note(seen, facts);
+    }
+}
+
+/// The operator's settings with defaults, secrets masked.
+pub(crate) fn settings(operator: Option<&Operator>) -> Flags {
+    operator.map_or_else(defaults::flags, operator::flags)
+}
+
+/// The Service that leads to the storage server.
+pub(crate) async fn storage_service(
+    session: &Session,
+    namespace: &str,
+    operator: Option<&Operator>,
+) -> Known<Option<jaas_findings::facts::network::Service>> {
+    network::services(session, namespace, operator).await.storage
+}
+
+/// What the operator keeps artifacts on.
+pub(crate) async fn volume(session: &Session, operator: &Operator) -> Known<Option<jaas_findings::facts::Volume>> {
+    storage::volume(session, operator, &settings(Some(operator))).await
 }
 
 async fn lease(session: &Session, place: Option<Place>) -> Known<Option<jaas_findings::facts::Lease>> {
@@ -148,7 +191,7 @@ async fn lease(session: &Session, place: Option<Place>) -> Known<Option<jaas_fin
     operator::lease(session, &place).await.into_known()
 }
 
-/// What no road of this version leads to.
+/// What only a road to the store itself tells.
 fn not_offered(facts: &mut Facts) {
     let why = |what: &str| Why::new(Obstacle::NotOffered, what);
     facts.store.inventory = Known::No(why("by the API server"));

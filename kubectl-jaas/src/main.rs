@@ -9,6 +9,7 @@ mod age;
 mod cli;
 mod commands;
 mod complete;
+mod consumers;
 mod exit;
 mod facts;
 mod hint;
@@ -17,8 +18,10 @@ mod lease;
 mod operator;
 mod output;
 mod progress;
+mod road;
 mod run;
 mod session;
+mod size;
 mod snippet;
 mod view;
 

@@ -153,6 +153,12 @@ impl Operator {
         Store::of(self)
     }
 
+    /// The user that its container runs as, where its template says one.
+    pub(crate) fn user(&self) -> Option<i64> {
+        let own = self.container().and_then(|container| container.security_context.as_ref()?.run_as_user);
+        own.or_else(|| self.template()?.security_context.as_ref()?.run_as_user)
+    }
+
     /// Name of its ServiceAccount.
     pub(crate) fn account(&self) -> &str {
         self.template().and_then(|pod| pod.service_account_name.as_deref()).unwrap_or("default")

@@ -1,6 +1,7 @@
 //! Shows reports: data on stdout, talk on stderr. Nothing else in the program prints.
 
 mod auth;
+mod diff;
 mod doctor;
 mod document;
 mod events;
@@ -10,6 +11,7 @@ mod render;
 mod screen;
 mod status;
 mod steps;
+mod storage;
 mod style;
 mod table;
 mod tree;
@@ -22,7 +24,7 @@ use crate::cli::{Format, OutputArgs};
 use crate::exit::Exit;
 use crate::progress::{Listener, Meter, Progress};
 use crate::run::Run;
-use crate::view::{Detail, Event, Kind, Record, RecordEvent, Report, Target};
+use crate::view::{Detail, Event, Kind, Proof, ProofEvent, Record, RecordEvent, Report, Target};
 use screen::Screen;
 use style::{Paint, Tone};
 
@@ -83,7 +85,11 @@ impl<'a> Console<'a> {
     /// # Errors
     /// Stdout could not be written.
     pub(crate) fn text(&self, text: &str) -> io::Result<Exit> {
-        writeln!(io::stdout().lock(), "{text}").map(|()| Exit::Done)
+        match writeln!(io::stdout().lock(), "{text}") {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+            written => written.map(|()| Exit::Done),
+        }
     }
 
     fn line(&self, text: &str) {
@@ -124,6 +130,21 @@ impl Listener for Console<'_> {
         }
     }
 
+    fn proof(&self, proof: &Proof) {
+        // A reader that went away is noticed when the document is written.
+        self.meter.borrow().aside(|| match self.args.output {
+            Format::Ndjson => {
+                drop(document::line(&mut io::stdout().lock(), &ProofEvent::now(self.run, proof)));
+            }
+            Format::Table | Format::Wide => {
+                let mut out = io::stdout().lock();
+                let line = storage::proof(proof, self.args.ascii, self.args.output == Format::Wide);
+                drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+            }
+            Format::Short | Format::Markdown | Format::Json | Format::Yaml | Format::Name => {}
+        });
+    }
+
     fn settle(&self, target: &Target) {
         if self.args.output == Format::Ndjson {
             let event = Event::now(self.run, target);
@@ -148,6 +169,7 @@ fn write_report(
         Format::Name => names(report),
         Format::Short => short(report),
         Format::Table | Format::Wide if is_plain_text(report) => render::text(report),
+        Format::Table | Format::Wide if let Some(text) = storage::text(report) => text.to_owned(),
         Format::Table => screen(report, false, args.ascii).render(width, paint),
         Format::Wide => screen(report, true, args.ascii).render(width, paint),
         Format::Markdown => ticket(report, args.ascii).markdown(),
@@ -170,10 +192,12 @@ fn screen(report: &Report, is_wide: bool, is_ascii: bool) -> Screen {
         Some(Detail::Leader(found)) => leader::facts(found, now),
         Some(Detail::History(found)) => events::revisions(found, is_wide, now),
         Some(Detail::Events(found)) => events::events(found, is_wide, now),
-        Some(Detail::Tree(found)) => tree::drawing(found, is_ascii),
+        Some(Detail::Tree(found)) => tree::drawing(found, is_ascii, terminal_width()),
         Some(Detail::Rights(found)) => auth::rights(found),
         Some(Detail::Steps(found)) => steps::steps(found, is_ascii),
         Some(Detail::Rendered(found)) => render::figures(found),
+        Some(Detail::Difference(found)) => diff::differences(found, is_wide),
+        Some(Detail::Store(found)) => storage::screen(found, is_wide),
         // They were shown as they came.
         Some(Detail::Records(_)) => Screen::default(),
         None if report.kind == Kind::VersionReport => version::versions(report),
@@ -197,6 +221,7 @@ fn names(report: &Report) -> String {
     match &report.detail {
         Some(Detail::Status(found)) => found.snippets.iter().map(|snippet| reconcile::name(&snippet.name)).collect(),
         Some(Detail::Diagnosis(found)) => doctor::names(found),
+        Some(Detail::Store(found)) => storage::names(found),
         _ => reconcile::names(report),
     }
 }

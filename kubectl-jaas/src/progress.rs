@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::view::{Record, Target};
+use crate::view::{Proof, Record, Target};
 
 /// Shorter runs show nothing: a bar that flashes up only distracts.
 const QUIET_START: Duration = Duration::from_secs(1);
@@ -20,6 +20,8 @@ pub(crate) trait Listener {
     fn advance(&self, progress: &Progress);
     /// A target got its outcome.
     fn settle(&self, target: &Target);
+    /// An artifact was read and judged.
+    fn proof(&self, proof: &Proof);
     /// A question that waits for an answer on the same line.
     fn ask(&self, question: &str);
     /// A record of a log; `text` is the line as it was.

@@ -127,6 +127,11 @@ impl Session {
         result.map_err(|error| self.classify(call, error))
     }
 
+    /// Longest time for one call; `None` for no limit.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.call_limit
+    }
+
     /// Gives the failure of a call its name.
     pub(crate) fn classify(&self, call: &Call, error: kube::Error) -> Error {
         Error::classify(call, error, &self.destination.server)

@@ -20,7 +20,7 @@ pub(crate) use state::State;
 pub(crate) const RESOURCE: &str = "jsonnetsnippets";
 
 /// Namespace and name of a snippet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     /// Its namespace.
     pub(crate) namespace: String,
@@ -55,6 +55,9 @@ pub(crate) struct Spec {
     /// Pauses the snippet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) suspend: Option<bool>,
+    /// In whose name everything is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) service_account_name: Option<String>,
     /// How many revisions are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<i64>,

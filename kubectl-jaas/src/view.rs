@@ -3,6 +3,8 @@
 //! Fields are only ever added within `cli.jaas.metio.wtf/v1`. Times are RFC 3339 in UTC, durations seconds.
 
 mod detail;
+mod difference;
+mod storage;
 mod target;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,8 @@ use crate::run::Run;
 use crate::session::Destination;
 
 pub(crate) use detail::*;
+pub(crate) use difference::*;
+pub(crate) use storage::*;
 pub(crate) use target::{Target, TargetOutcome};
 
 /// `apiVersion` of every document.
@@ -54,12 +58,36 @@ pub(crate) enum Kind {
     AuthReport,
     /// Of `render`.
     RenderReport,
+    /// Of `diff`.
+    DiffReport,
     /// Of `completion`.
     CompletionReport,
     /// Of `version`.
     VersionReport,
     /// Of `explain`.
     ExplainReport,
+    /// Of `storage info`.
+    StorageInfoReport,
+    /// Of `storage df`.
+    SpaceReport,
+    /// Of `storage du`.
+    UsageReport,
+    /// Of `storage ls`.
+    ListReport,
+    /// Of `storage verify`.
+    VerifyReport,
+    /// Of `storage fetch`.
+    FetchReport,
+    /// Of `storage prune`.
+    PruneReport,
+    /// Of `storage sweep`.
+    SweepReport,
+    /// Of `storage find-orphans`.
+    OrphansReport,
+    /// Of `storage repair`.
+    RepairReport,
+    /// Of `storage advise`.
+    AdviceReport,
 }
 
 /// The document of a run.
@@ -196,6 +224,24 @@ impl<'a> RecordEvent<'a> {
     /// A record that has just come.
     pub(crate) fn now(run: &'a Run, record: &'a Record) -> Self {
         Self { api_version: API_VERSION, kind: "Record", run: &run.id, record }
+    }
+}
+
+/// The proof of one artifact, as it comes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProofEvent<'a> {
+    pub(crate) api_version: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) run: &'a str,
+    pub(crate) at: Timestamp,
+    pub(crate) proof: &'a Proof,
+}
+
+impl<'a> ProofEvent<'a> {
+    /// A proof that has just come.
+    pub(crate) fn now(run: &'a Run, proof: &'a Proof) -> Self {
+        Self { api_version: API_VERSION, kind: "Proof", run: &run.id, at: Timestamp::now(), proof }
     }
 }
 

@@ -12,10 +12,11 @@ use jaas_render::worker::{Limits, Pool};
 use jaas_storage::{Cached, Deadlines, LocalOptions, LocalStore, S3Options, S3Store, Store, Timed};
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin;
 use crate::artifacts::catalog::Catalog;
 use crate::artifacts::condition::{self, Condition};
 use crate::artifacts::custody::{self, Custody};
@@ -27,16 +28,22 @@ use crate::cluster::tenant::Tenants;
 use crate::cluster::watch::{Watched, watch};
 use crate::config::{self, Args, Backend, Command, Config, Listener};
 use crate::controller::{self, Changes};
+use crate::fair::Slots;
 use crate::generate::generate;
+use crate::graph::Graph;
 use crate::http::listener::{self, Timeouts};
 use crate::http::probe::Health;
 use crate::http::{artifact, metrics, probe};
 use crate::leadership::clock::Machine;
 use crate::leadership::{self, Authority, Election, State};
+use crate::library;
 use crate::shutdown::{RECONCILES, RESPONSES, Signals, Stops};
 use crate::snippet::World;
 use crate::snippet::memory::Memory;
 use crate::snippet::outcome::chain;
+use crate::snippet::pace::Paces;
+use crate::source::fetch::Fetcher;
+use crate::source::{self, Shelf};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 
@@ -128,6 +135,7 @@ struct Sockets {
     management: TcpListener,
     storage: TcpListener,
     metrics: Option<TcpListener>,
+    admin: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -138,6 +146,10 @@ impl Sockets {
             storage: bind("storage", &config.storage.listener).await?,
             metrics: match config.metrics {
                 Some(address) => Some(listener::bind_address("metrics", address).await?),
+                None => None,
+            },
+            admin: match config.admin {
+                Some(address) => Some(listener::bind_address("admin", address).await?),
                 None => None,
             },
         })
@@ -154,7 +166,8 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     metrics.evaluation_limit(config.evaluation.max_concurrent);
     let lease_namespace = lease_namespace(&config, &kube);
-    let candidate = |election| candidate(election, &config.release, &lease_namespace, &client);
+    let identity = config.election.as_ref().map_or_else(String::new, |_| leadership::identity());
+    let candidate = |election| candidate(election, &config.release, &lease_namespace, &client, &identity);
     let election = config.election.as_ref().map(candidate);
     let authority = election.as_ref().map_or_else(Authority::sole_writer, Election::authority);
     let new_terms = || Box::pin(terms(election.as_ref().map(Election::states)));
@@ -163,10 +176,17 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     let snippets: Watched<JsonnetSnippet> = watch(&client, namespaces);
     let libraries: Watched<JsonnetLibrary> = watch(&client, namespaces);
     let artifacts: Watched<ExternalArtifact> = watch(&client, namespaces);
+    let graph = Arc::new(Graph::default());
+    let (sources, source_wakes) = source::watch::watch(&client, namespaces, &graph);
     let first_lists = [snippets.listed.clone(), artifacts.listed.clone()];
     let listed = vec![snippets.listed, artifacts.listed, libraries.listed];
-    let changes =
-        Changes { snippets: snippets.changes, libraries: libraries.changes, artifacts: artifacts.changes, listed };
+    let changes = Changes {
+        snippets: snippets.changes,
+        libraries: libraries.changes,
+        artifacts: artifacts.changes,
+        sources: source_wakes,
+        listed,
+    };
     let world = Arc::new(World {
         base_url: config.storage.base_url.clone(),
         max_stack: config.evaluation.max_stack,
@@ -179,10 +199,14 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         condition: Condition::new(metrics.clone()),
         room: Room::default(),
         workers: workers(&config),
-        turns: Semaphore::new(config.evaluation.max_concurrent),
+        turns: Slots::new(config.evaluation.max_concurrent),
         snippets: snippets.store,
         libraries: libraries.store,
         artifacts: artifacts.store,
+        paces: Paces::new(config.snippets.rate),
+        graph,
+        sources,
+        shelf: Shelf::new(Fetcher::new(config.sources.hosts.clone())?, config.sources.cache_bytes),
         memory: Memory::default(),
         metrics: metrics.clone(),
         settings: config.snippets.clone(),
@@ -210,6 +234,27 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     serve(&mut servers, sockets.management, warp::service(probe::routes(health.clone())), &config.management, &stops);
     if let Some(socket) = sockets.metrics {
         serve(&mut servers, socket, warp::service(metrics::routes(metrics.clone())), &config.management, &stops);
+    }
+    if let Some(socket) = sockets.admin {
+        let routes = admin::routes(admin::Setup {
+            world: Arc::clone(&world),
+            alarm: alarm.clone(),
+            settings: settings_told(&config),
+            backend: if matches!(config.storage.backend, Backend::Local { .. }) { "local" } else { "s3" },
+            place: place(&config.storage.backend),
+            replica: identity.clone(),
+            states: election.as_ref().map(Election::states),
+            stop: stops.work.clone(),
+        });
+        let address = config.admin;
+        servers.spawn(listener::serve(
+            socket,
+            warp::service(routes),
+            admin::TIMEOUTS,
+            stops.serving.clone(),
+            RESPONSES,
+        ));
+        tracing::info!(?address, "The admin endpoint is on");
     }
     health.started();
 
@@ -239,6 +284,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         storage.orphan_interval,
         stops.work.clone(),
     ));
+    work.spawn(library::run(Arc::clone(&world), stops.work.clone()));
     work.spawn(sweep::run(Arc::clone(&world), storage.sweep_interval, storage.sweep_max_tmp_age, stops.work.clone()));
     let elected = election.map(|election| tokio::spawn(election.run(stops.leadership.clone())));
     let mut controller = tokio::spawn(controller::run(Arc::clone(&world), changes, missing, terms, stops.work.clone()));
@@ -300,12 +346,12 @@ fn lease_namespace(config: &Config, kube: &kube::Config) -> String {
 }
 
 /// This process in the election.
-fn candidate(settings: &config::Election, lease: &str, namespace: &str, client: &Client) -> Election {
+fn candidate(settings: &config::Election, lease: &str, namespace: &str, client: &Client, identity: &str) -> Election {
     Election::new(leadership::Settings {
         client: client.clone(),
         namespace: namespace.to_owned(),
         lease: lease.to_owned(),
-        identity: leadership::identity(),
+        identity: identity.to_owned(),
         timing: settings.timing,
         clock: Arc::new(Machine),
         hooks: Arc::new(()),
@@ -352,6 +398,27 @@ where
 {
     let timeouts = Timeouts { read: settings.read_timeout, write: settings.write_timeout };
     servers.spawn(listener::serve(socket, service, timeouts, stops.serving.clone(), RESPONSES));
+}
+
+/// Settings that decide about files, as the admin endpoint tells them.
+fn settings_told(config: &Config) -> jaas_api::admin::Settings {
+    jaas_api::admin::Settings {
+        artifact_gc_grace: config.snippets.artifact_gc_grace.as_secs(),
+        max_withdraw_wait: config.snippets.max_withdraw_wait.as_secs(),
+        orphan_age: config.storage.orphan_age.as_secs(),
+        sweep_max_tmp_age: config.storage.sweep_max_tmp_age.as_secs(),
+        watch_namespaces: config.cluster.watch_namespaces.clone(),
+    }
+}
+
+/// Where the store is, by the settings.
+fn place(backend: &Backend) -> String {
+    match backend {
+        Backend::Local { path, .. } => path.display().to_string(),
+        Backend::S3 { options, .. } => {
+            format!("s3://{}/{} at {}", options.bucket, options.prefix.trim_matches('/'), options.endpoint)
+        }
+    }
 }
 
 /// Lets the catalog judge once the first lists of snippets and artifacts are in.

@@ -12,10 +12,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jaas_sources::Hosts;
 use jaas_storage::S3Options;
 
 use crate::artifacts::scrub::Pace;
 use crate::leadership::Timing;
+use crate::snippet::pace::Rate;
 
 pub use args::{Args, Command, Generate, Run};
 pub use check::UsageError;
@@ -29,6 +31,8 @@ pub struct Config {
     pub snippets: Snippets,
     /// What an evaluation may use.
     pub evaluation: Evaluation,
+    /// Where files of sources come from.
+    pub sources: Sources,
     /// Where artifacts are kept and served.
     pub storage: Storage,
     /// Name of the installation, and of its Lease.
@@ -39,6 +43,8 @@ pub struct Config {
     pub management: Listener,
     /// Metrics, unless switched off.
     pub metrics: Option<SocketAddr>,
+    /// The admin endpoint, if it is switched on; an address that only this machine reaches.
+    pub admin: Option<SocketAddr>,
     /// How long readiness is off before connections are closed.
     pub shutdown_delay: Duration,
     /// Logs.
@@ -71,6 +77,8 @@ pub struct Snippets {
     pub max_withdraw_wait: Duration,
     /// Where the pages of reasons live; ends with a slash.
     pub runbook_base_url: String,
+    /// How often a snippet may be rendered; `None` means as often as it changes.
+    pub rate: Option<Rate>,
     /// Reconciles that run at once.
     pub max_concurrent_reconciles: usize,
 }
@@ -86,6 +94,15 @@ pub struct Evaluation {
     pub max_concurrent: usize,
     /// Address space of a worker in bytes.
     pub memory_bytes: u64,
+}
+
+/// Where files of sources come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Hosts that may be asked.
+    pub hosts: Hosts,
+    /// Downloads that are kept in memory, in bytes.
+    pub cache_bytes: u64,
 }
 
 /// Who of several replicas writes.

@@ -1,25 +1,25 @@
 //! Feeds snippets to [`crate::snippet::reconcile`]: what wakes them, how many run at once, and when to try again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt};
-use jaas_api::snippet::SnippetSpec;
 use jaas_api::{ExternalArtifact, JAAS_RECONCILE_REQUEST, JsonnetLibrary, JsonnetSnippet, RECONCILE_REQUEST, Reason};
 use jaas_storage::Key;
 use kube::ResourceExt;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifacts::heal::Missing;
+use crate::fair::Slots;
+use crate::graph::{Graph, Input, Name};
 use crate::snippet::outcome::{Deferred, chain};
 use crate::snippet::{Next, World};
+use crate::source::watch::{Wakes, of_artifact, references};
 
 /// Changes that the caches have taken in.
 pub struct Changes {
@@ -29,13 +29,15 @@ pub struct Changes {
     pub libraries: BoxStream<'static, Result<JsonnetLibrary, watcher::Error>>,
     /// Of artifacts.
     pub artifacts: BoxStream<'static, Result<ExternalArtifact, watcher::Error>>,
+    /// Snippets that changes of sources wake.
+    pub sources: Wakes,
     /// Cancelled once each of the caches holds its first list.
     pub listed: Vec<CancellationToken>,
 }
 
 struct Context {
     world: Arc<World>,
-    gate: Semaphore,
+    gate: Slots,
     listed: Vec<CancellationToken>,
     stop: CancellationToken,
 }
@@ -48,22 +50,21 @@ pub async fn run(
     terms: impl Stream<Item = ()> + Send + 'static,
     stop: CancellationToken,
 ) {
-    let dependents = Arc::new(Dependents::default());
-    let snippets = note_dependents(changes.snippets, Arc::clone(&dependents), world.snippets.clone())
+    let snippets = note_snippets(changes.snippets, Arc::clone(&world.graph), world.snippets.clone())
         .predicate_filter(worth_a_look as fn(&JsonnetSnippet) -> Option<u64>, PredicateConfig::default());
-    let libraries =
-        changes.libraries.predicate_filter(kube::runtime::predicates::resource_version, PredicateConfig::default());
-    let artifacts = changes.artifacts;
-    let own_writes = Arc::clone(&world);
-    let gate = Semaphore::new(world.settings.max_concurrent_reconciles);
+    let (libraries, artifacts) = (changes.libraries, changes.artifacts);
+    let (owner, of_libraries) = (Arc::clone(&world), Arc::clone(&world));
+    let gate = Slots::new(world.settings.max_concurrent_reconciles);
     let context = Arc::new(Context { gate, world, listed: changes.listed, stop: stop.clone() });
     let store = context.world.snippets.clone();
 
     Controller::for_stream(snippets, store)
         .with_config(Config::default())
-        .watches_stream(libraries, move |library| dependents.of(&library))
-        .watches_stream(artifacts, move |artifact| producer(&own_writes, &artifact))
-        .reconcile_on(missing_stream(missing))
+        .watches_stream(libraries, move |library| {
+            library_changed(&of_libraries.graph, &of_libraries.libraries, &library)
+        })
+        .watches_stream(artifacts, move |artifact| artifact_changed(&owner, &artifact))
+        .reconcile_on(futures::stream::select(missing_stream(missing), changes.sources))
         .reconcile_all_on(terms)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, retry, context)
@@ -94,6 +95,13 @@ fn worth_a_look(snippet: &JsonnetSnippet) -> Option<u64> {
     Some(hasher.finish())
 }
 
+/// Whom a change of an artifact wakes: the snippet whose it is, where somebody else made it, and those that are made of it.
+fn artifact_changed(world: &World, artifact: &ExternalArtifact) -> Vec<ObjectRef<JsonnetSnippet>> {
+    let gone = world.artifacts.get(&ObjectRef::from_obj(artifact)).is_none();
+    let users = of_artifact(&world.graph, artifact, gone);
+    producer(world, artifact).into_iter().chain(users).collect()
+}
+
 /// The snippet whose artifact somebody else changed.
 fn producer(world: &World, artifact: &ExternalArtifact) -> Option<ObjectRef<JsonnetSnippet>> {
     let (namespace, name) = (artifact.namespace()?, artifact.name_any());
@@ -113,68 +121,40 @@ fn producer(world: &World, artifact: &ExternalArtifact) -> Option<ObjectRef<Json
     Some(reference)
 }
 
-/// Which snippets import a library.
-#[derive(Default)]
-struct Dependents(Mutex<Edges>);
-
-#[derive(Default)]
-struct Edges {
-    /// Snippets by the library that they name.
-    by_library: BTreeMap<(String, String), BTreeSet<(String, String)>>,
-    /// Libraries by the snippet that names them.
-    by_snippet: BTreeMap<(String, String), BTreeSet<(String, String)>>,
-}
-
-impl Dependents {
-    fn of(&self, library: &JsonnetLibrary) -> Vec<ObjectRef<JsonnetSnippet>> {
-        let edges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = (library.namespace().unwrap_or_default(), library.name_any());
-        let snippets = edges.by_library.get(&id).into_iter().flatten();
-        snippets.map(|(namespace, name)| ObjectRef::new(name).within(namespace)).collect()
-    }
-
-    /// Takes in what a snippet names now.
-    fn note(&self, snippet: &JsonnetSnippet) {
-        let namespace = snippet.namespace().unwrap_or_default();
-        let id = (namespace.clone(), snippet.name_any());
-        let named: BTreeSet<_> = snippet
-            .spec
-            .libraries
-            .iter()
-            .map(|library| (library.namespace_or(&namespace).to_owned(), library.name.clone()))
-            .collect();
-        let mut edges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = edges.by_snippet.remove(&id).unwrap_or_default();
-        for gone in before.difference(&named) {
-            if let Some(snippets) = edges.by_library.get_mut(gone) {
-                snippets.remove(&id);
-                if snippets.is_empty() {
-                    edges.by_library.remove(gone);
-                }
-            }
-        }
-        for library in &named {
-            edges.by_library.entry(library.clone()).or_default().insert(id.clone());
-        }
-        if !named.is_empty() {
-            edges.by_snippet.insert(id, named);
-        }
-    }
-}
-
-fn note_dependents(
+fn note_snippets(
     snippets: BoxStream<'static, Result<JsonnetSnippet, watcher::Error>>,
-    dependents: Arc<Dependents>,
+    graph: Arc<Graph>,
     cache: Store<JsonnetSnippet>,
 ) -> impl Stream<Item = Result<JsonnetSnippet, watcher::Error>> + Send {
     snippets.inspect(move |snippet| {
         let Ok(snippet) = snippet else { return };
-        match cache.get(&ObjectRef::from_obj(snippet)) {
-            Some(_) => dependents.note(snippet),
-            // It is gone, and names nothing any more.
-            None => dependents.note(&JsonnetSnippet { spec: SnippetSpec::default(), ..snippet.clone() }),
-        }
+        // One that is gone names nothing any more.
+        let is_there = cache.get(&ObjectRef::from_obj(snippet)).is_some();
+        graph.note_snippet(&name_of(snippet), is_there.then_some(&snippet.spec));
     })
+}
+
+/// Takes in what a library names, and answers whom its change wakes.
+fn library_changed(
+    graph: &Graph,
+    cache: &Store<JsonnetLibrary>,
+    library: &JsonnetLibrary,
+) -> Vec<ObjectRef<JsonnetSnippet>> {
+    let name = name_of(library);
+    let is_there = cache.get(&ObjectRef::from_obj(library)).is_some();
+    graph.note_library(&name, is_there.then_some(&library.spec));
+    let input = Input::Library(name);
+    let mut hasher = DefaultHasher::new();
+    // A status or a label is no change of what snippets import.
+    (is_there, library.metadata.generation, &library.metadata.uid).hash(&mut hasher);
+    if !graph.is_news(&input, hasher.finish()) {
+        return Vec::new();
+    }
+    references(graph.users(&input)).collect()
+}
+
+fn name_of(object: &impl ResourceExt) -> Name {
+    Name::new(&object.namespace().unwrap_or_default(), &object.name_any())
 }
 
 /// A panic in one snippet is that snippet's trouble: uncaught it would end the controller, and with it all others.
@@ -192,11 +172,7 @@ async fn reconcile(snippet: Arc<JsonnetSnippet>, context: Arc<Context>) -> Resul
         }
     }
     let contained = AssertUnwindSafe(async {
-        let _turn = context
-            .gate
-            .acquire()
-            .await
-            .map_err(|error| Deferred::internal("waiting for a turn", Reason::ApiUnavailable, error))?;
+        let _turn = context.gate.take(&snippet.namespace().unwrap_or_default()).await;
         if context.stop.is_cancelled() {
             return Ok(Next::OnChange);
         }
@@ -229,39 +205,11 @@ fn retry(snippet: Arc<JsonnetSnippet>, deferred: &Deferred, context: Arc<Context
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jaas_api::source::LibraryRef;
-
-    fn snippet(name: &str, libraries: &[(&str, Option<&str>)]) -> JsonnetSnippet {
-        let libraries = libraries.iter().map(|(name, namespace)| LibraryRef {
-            name: (*name).to_owned(),
-            namespace: namespace.map(str::to_owned),
-            ..LibraryRef::default()
-        });
-        JsonnetSnippet::new("a", name, SnippetSpec { libraries: libraries.collect(), ..SnippetSpec::default() })
-    }
-
-    fn dependents(dependents: &Dependents, namespace: &str, name: &str) -> Vec<String> {
-        let library = JsonnetLibrary::new(namespace, name, jaas_api::library::LibrarySpec::default());
-        dependents.of(&library).into_iter().map(|reference| reference.name).collect()
-    }
-
-    #[test]
-    fn a_library_wakes_exactly_the_snippets_that_name_it() {
-        let graph = Dependents::default();
-        graph.note(&snippet("one", &[("lib", None), ("far", Some("b"))]));
-        graph.note(&snippet("two", &[("lib", Some("a"))]));
-        graph.note(&snippet("three", &[]));
-        assert_eq!(dependents(&graph, "a", "lib"), ["one", "two"]);
-        assert_eq!(dependents(&graph, "b", "far"), ["one"]);
-        assert_eq!(dependents(&graph, "b", "lib"), Vec::<String>::new());
-
-        graph.note(&snippet("one", &[("far", Some("b"))]));
-        assert_eq!(dependents(&graph, "a", "lib"), ["two"]);
-    }
+    use jaas_api::snippet::SnippetSpec;
 
     #[test]
     fn our_own_writes_are_not_worth_a_look() {
-        let plain = snippet("one", &[]);
+        let plain = JsonnetSnippet::new("a", "one", SnippetSpec::default());
         let mut ours = plain.clone();
         ours.metadata.finalizers = Some(vec!["x".to_owned()]);
         ours.metadata.resource_version = Some("9".to_owned());

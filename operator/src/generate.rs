@@ -26,7 +26,9 @@ pub enum GenerateError {
 pub fn generate(what: Generate) -> Result<String, GenerateError> {
     match what {
         Generate::Crds => documents(&jaas_api::crd::definitions()?),
-        Generate::Rbac => Ok(documents(&[operator_role(), cluster_role()])? + &documents(&[lease_role()])?),
+        Generate::Rbac => {
+            Ok(documents(&[operator_role(), cluster_role(), admin_role()])? + &documents(&[lease_role()])?)
+        }
         Generate::TenantRbac => documents(&[tenant_role()]),
     }
 }
@@ -71,8 +73,12 @@ fn operator_role() -> ClusterRole {
             rule("events.k8s.io", &["events"], &["create", "patch"]),
             rule(jaas_api::GROUP, &["jsonnetlibraries"], &["get", "list", "watch"]),
             rule(jaas_api::GROUP, &["jsonnetsnippets"], &["get", "list", "patch", "watch"]),
-            rule(jaas_api::GROUP, &["jsonnetsnippets/status"], &["patch"]),
-            rule(jaas_api::artifact::FLUX_SOURCE_GROUP, &["externalartifacts"], &["get", "list", "watch"]),
+            rule(jaas_api::GROUP, &["jsonnetlibraries/status", "jsonnetsnippets/status"], &["patch"]),
+            rule(
+                jaas_api::artifact::FLUX_SOURCE_GROUP,
+                &["buckets", "externalartifacts", "gitrepositories", "ocirepositories"],
+                &["get", "list", "watch"],
+            ),
         ],
     )
 }
@@ -83,6 +89,19 @@ fn cluster_role() -> ClusterRole {
     let identity = rule("", &["namespaces"], &["get"]);
     let identity = PolicyRule { resource_names: Some(vec!["kube-system".to_owned()]), ..identity };
     role("jaas-operator-cluster", vec![identity])
+}
+
+/// What the admin endpoint needs to know who calls, what that caller may, and whether a namespace is being deleted. Bound in the
+/// whole cluster, and only where the endpoint is on.
+fn admin_role() -> ClusterRole {
+    role(
+        "jaas-operator-admin",
+        vec![
+            rule("authentication.k8s.io", &["tokenreviews"], &["create"]),
+            rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]),
+            rule("", &["namespaces"], &["get"]),
+        ],
+    )
 }
 
 /// What an election needs, in the namespace of the Lease. A create cannot be bound to a name, and the name is a flag.

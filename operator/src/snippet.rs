@@ -11,6 +11,7 @@ pub mod inputs;
 pub mod memory;
 pub mod observe;
 pub mod outcome;
+pub mod pace;
 pub mod publish;
 pub mod report;
 pub mod retain;
@@ -31,6 +32,7 @@ use self::outcome::{Attempt, Deferred, Judgement, Refusal};
 use self::stopwatch::Stopwatch;
 pub use self::world::World;
 use crate::cluster::write;
+use crate::graph::Name;
 use crate::telemetry::metrics::{Check, Stage};
 
 /// Lists our finalizer together with those of others, unless it stands there already.
@@ -71,6 +73,9 @@ pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -
         Ok(judgement) => judgement,
         Err(deferred) => return Err(defer(world, &seen, deferred, &mut stopwatch).await),
     };
+    if let Judgement::Deferred(wait) = judged {
+        return Ok(limited(world, &seen, wait));
+    }
     if let Judgement::Published(published) = &judged {
         if seen.is_file_lost() {
             world.metrics.checked(Check::Restored);
@@ -86,6 +91,19 @@ pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -
     log_outcome(&seen, &judged, status_written, &stopwatch);
     let next = next_look(world, &seen, &judged, collected);
     Ok(if busy.finish() { Next::After(Duration::ZERO) } else { next })
+}
+
+/// Tells that the snippet has been rendered often enough for now; its status says what it said.
+fn limited(world: &World, seen: &Seen, wait: Duration) -> Next {
+    let (namespace, name) = (seen.key.namespace(), seen.key.name());
+    let delay = kube::core::Duration::from(wait).to_string();
+    tracing::debug!(namespace, name, delay, "Snippet rate-limited; deferring");
+    world.metrics.rate_limited(&seen.key);
+    let note = format!(
+        "reconcile deferred for {delay} by the per-snippet re-render rate limit (--rerender-rate/--rerender-burst)"
+    );
+    world.events.announce(&seen.snippet, true, "RateLimited", &note);
+    Next::After(wait)
 }
 
 /// Logs trouble that may pass, and tells it in the status once it lasts: one hiccup is not worth a red condition.
@@ -131,7 +149,7 @@ async fn keep_published(
     stopwatch: &mut Stopwatch,
 ) -> Attempt<Result<(), Refusal>> {
     let why = match (verdict, &seen.presence) {
-        (Judgement::Published(_) | Judgement::Unchanged, _) | (_, None) => return Ok(Ok(())),
+        (Judgement::Published(_) | Judgement::Unchanged | Judgement::Deferred(_), _) | (_, None) => return Ok(Ok(())),
         (_, Some(Presence::Intact { digest, size })) => {
             publish::announce_again(world, seen, digest, *size).await?;
             return Ok(Ok(()));
@@ -156,13 +174,20 @@ async fn attempt(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attem
             return Ok(Judgement::Refused(refusal));
         }
     };
+    if let Some(way) = world.graph.cycle(&Name::new(seen.key.namespace(), seen.key.name())) {
+        ensure_finalizer(world, seen).await?;
+        return Ok(Judgement::Refused(check::cycle(&way)));
+    }
     let files = check::files(&seen.snippet);
     if let Ok(files) = &files
-        && let Some(known) = inputs::from_cache(world, seen, &checked, files)
+        && let Some(known) = inputs::from_cache(world, seen, &checked, *files)
         && seen.is_up_to_date(&known, world)
     {
         ensure_finalizer(world, seen).await?;
         return Ok(Judgement::Unchanged);
+    }
+    if let Err(wait) = world.paces.render(seen.snippet.metadata.uid.as_deref().unwrap_or_default()) {
+        return Ok(Judgement::Deferred(wait));
     }
     // The finalizer is in place before anything is published, but need not hold up the evaluation.
     let (finalized, rendered) =
@@ -195,7 +220,7 @@ async fn render(
     world: &World,
     seen: &Seen,
     checked: &check::Checked,
-    files: Result<inputs::Files<'_>, Refusal>,
+    files: Result<inputs::Own<'_>, Refusal>,
     stopwatch: &mut Stopwatch,
 ) -> Attempt<Result<(evaluate::Content, gather::Tenant), Refusal>> {
     let gathered = match gather::gather(world, seen, checked, files, stopwatch).await? {
@@ -303,6 +328,7 @@ fn next_look(world: &World, seen: &Seen, judgement: &Judgement, collected: bool)
     let by_judgement = match judgement {
         Judgement::Published(_) | Judgement::Unchanged => interval(&snippet),
         Judgement::Suspended => None,
+        Judgement::Deferred(wait) => Some(*wait),
         Judgement::Refused(refusal) => Some(world.memory.recheck(&seen.key, refusal)),
     };
     let again = (!collected).then_some(COLLECT_AGAIN);
@@ -320,7 +346,9 @@ fn log_outcome(seen: &Seen, judgement: &Judgement, status_written: bool, stopwat
     let outcome = judgement.word(status_written);
     match judgement {
         Judgement::Refused(refusal) => log(seen, outcome, Some(&refusal.message), stopwatch),
-        Judgement::Published(_) | Judgement::Unchanged | Judgement::Suspended => log(seen, outcome, None, stopwatch),
+        Judgement::Published(_) | Judgement::Unchanged | Judgement::Suspended | Judgement::Deferred(_) => {
+            log(seen, outcome, None, stopwatch)
+        }
     }
 }
 

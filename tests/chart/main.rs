@@ -26,7 +26,7 @@ fn said(output: &Output) -> String {
 fn every_set_of_values_passes_lint() {
     let sets = ValueSet::all();
     let names: Vec<_> = sets.iter().map(|set| set.name.as_str()).collect();
-    assert_eq!(names, ["default", "persistence", "replicas", "s3-anonymous", "s3", "watch-namespaces"]);
+    assert_eq!(names, ["default", "persistence", "plugin", "replicas", "s3-anonymous", "s3", "watch-namespaces"]);
     let helm = Helm::new();
     for set in &sets {
         let output = helm.lint(set);
@@ -44,6 +44,9 @@ async fn cluster() -> (&'static ControlPlane, String) {
     plane.apply_objects(&watched).await.unwrap();
     (plane, plane.empty_namespace("chart").await.unwrap().name)
 }
+
+/// Names of roles are fixed, so there is one release in a cluster at a time.
+static RELEASED: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Runs kubectl as admin, with this on its standard input.
 fn kubectl(plane: &ControlPlane, args: &[&str], input: &str) -> Output {
@@ -71,6 +74,7 @@ async fn the_api_server_accepts_every_object_of_every_set_of_values() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_releases_account_may_do_what_it_must_where_it_watches() {
+    let _released = RELEASED.lock().await;
     let (plane, namespace) = cluster().await;
     let manifests = Helm::new().manifests(&namespace, &ValueSet::named("watch-namespaces"));
     let output = kubectl(plane, &["apply", "--server-side", "--force-conflicts", "-f", "-"], &manifests);
@@ -94,6 +98,62 @@ async fn a_releases_account_may_do_what_it_must_where_it_watches() {
     let expected = [true, true, true, true, false, false];
     // The authoriser lags a moment behind.
     eventually("the rights of the release", Duration::from_secs(30), async || match rights() {
+        found if found == expected => Ok(()),
+        found => Err(format!("{found:?}")),
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_on_call_and_the_endpoint_may_what_they_need_and_no_more() {
+    let _released = RELEASED.lock().await;
+    let (plane, namespace) = cluster().await;
+    let manifests = Helm::new().manifests(&namespace, &ValueSet::named("plugin"));
+    let output = kubectl(plane, &["apply", "--server-side", "--force-conflicts", "-f", "-"], &manifests);
+    assert!(output.status.success(), "{}", said(&output));
+    let storage = "jsonnetsnippets.jaas.metio.wtf/storage";
+    let may = |group: &str, question: &[&str]| {
+        let who = match group.split_once(':') {
+            Some((_, account)) => vec![format!("--as=system:serviceaccount:{namespace}:{account}")],
+            None => vec!["--as=kim".to_owned(), format!("--as-group={group}")],
+        };
+        let who = who.iter().map(String::as_str).collect::<Vec<_>>();
+        let output = kubectl(plane, &[&["auth", "can-i"], &*who, question].concat(), "");
+        String::from_utf8_lossy(&output.stdout).trim() == "yes"
+    };
+    let sub = |resource: &'static str| {
+        let (resource, subresource) = resource.split_once('/').unwrap();
+        (resource, format!("--subresource={subresource}"))
+    };
+    let rights = || {
+        let (pods, forward) = sub("pods/portforward");
+        let (accounts, token) = sub("serviceaccounts/token");
+        let (snippets, storage) = sub(storage);
+        let here = ["-n", &*namespace];
+        let on_call = [accounts, "jaas-oncall"].join("/");
+        let other = [accounts, "jaas"].join("/");
+        [
+            may("developers", &["list", "jsonnetsnippets", "-A"]),
+            may("on-call", &["patch", "jsonnetsnippets", "-A"]),
+            may("on-call", &["create", pods, &forward, here[0], here[1]]),
+            may("on-call", &["create", &on_call, &token, here[0], here[1]]),
+            may("on-call", &["patch", "leases", here[0], here[1]]),
+            may("account:jaas-oncall", &["delete", snippets, &storage, "-A"]),
+            may("account:jaas", &["create", "tokenreviews"]),
+            may("account:jaas", &["create", "subjectaccessreviews"]),
+            // And no more than that.
+            may("developers", &["patch", "jsonnetsnippets", "-A"]),
+            may("developers", &["create", pods, &forward, here[0], here[1]]),
+            may("on-call", &["create", &other, &token, here[0], here[1]]),
+            may("on-call", &["delete", snippets, &storage, "-A"]),
+            may("account:jaas-oncall", &["patch", "jsonnetsnippets", "-A"]),
+            may("account:jaas-oncall", &["list", "secrets", here[0], here[1]]),
+        ]
+    };
+    let mut expected = [true; 14];
+    expected[8..].fill(false);
+    eventually("the rights of people", Duration::from_secs(60), async || match rights() {
         found if found == expected => Ok(()),
         found => Err(format!("{found:?}")),
     })
@@ -137,7 +197,29 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
             "ClusterRoleBinding jaas-operator",
             "ClusterRoleBinding jaas-operator-cluster",
             "Role jaas-system/jaas-operator-leader",
+            "Role jaas-system/jaas-plugin-doctor",
+            "Role jaas-system/jaas-plugin-doctor-deep",
+            "Role jaas-system/jaas-plugin-handover",
             "RoleBinding jaas-system/jaas-operator-leader",
+        ]
+    );
+    assert_eq!(
+        bindings("plugin"),
+        [
+            "ClusterRoleBinding jaas-oncall",
+            "ClusterRoleBinding jaas-operator",
+            "ClusterRoleBinding jaas-operator-admin",
+            "ClusterRoleBinding jaas-operator-cluster",
+            "ClusterRoleBinding jaas-plugin-reconcile",
+            "ClusterRoleBinding jaas-plugin-view",
+            "Role jaas-system/jaas-operator-leader",
+            "Role jaas-system/jaas-plugin-doctor",
+            "Role jaas-system/jaas-plugin-doctor-deep",
+            "Role jaas-system/jaas-plugin-handover",
+            "RoleBinding jaas-system/jaas-operator-leader",
+            "RoleBinding jaas-system/jaas-plugin-doctor",
+            "RoleBinding jaas-system/jaas-plugin-doctor-deep",
+            "RoleBinding jaas-system/jaas-plugin-handover",
         ]
     );
     assert_eq!(
@@ -145,6 +227,9 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
         [
             "ClusterRoleBinding jaas-operator-cluster",
             "Role jaas-system/jaas-operator-leader",
+            "Role jaas-system/jaas-plugin-doctor",
+            "Role jaas-system/jaas-plugin-doctor-deep",
+            "Role jaas-system/jaas-plugin-handover",
             "RoleBinding jaas-system/jaas-operator-leader",
             "RoleBinding team-a/jaas-operator",
             "RoleBinding team-b/jaas-operator",

@@ -4,7 +4,11 @@ use super::helm::Helm;
 use super::said;
 
 /// Settings, and what is said of them.
-const REFUSED: [(&[&str], &str); 14] = [
+const REFUSED: [(&[&str], &str); 15] = [
+    (
+        &["plugin.rbac.onCall[0].kind=Team"],
+        r#"plugin.rbac.onCall: each entry needs a kind (User, Group or ServiceAccount) and a name, got {"kind":"Team"}"#,
+    ),
     (
         &["operator.enabled=false"],
         "operator.enabled: there is no HTTP renderer yet, so without the operator there is nothing to run",

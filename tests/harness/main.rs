@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod apiproxy;
+mod cluster;
 mod consumer;
 mod lifetime;
 mod operator;

@@ -1,12 +1,11 @@
 //! A namespace with snippets, an operator, and `kubectl jaas`.
 
 use std::ffi::OsString;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use jaas_tests::controlplane::{ControlPlane, Identity};
-use jaas_tests::environment;
+pub(crate) use jaas_tests::kubectl::text;
 use jaas_tests::namespace::Namespace;
 use jaas_tests::operator::{Operator, OperatorOptions};
 use serde_json::{Value, json};
@@ -16,22 +15,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The folder that holds the plugin.
 pub(crate) fn plugin_folder() -> OsString {
-    let plugin = environment::value(environment::PLUGIN).unwrap();
-    Path::new(&plugin).parent().unwrap().as_os_str().to_owned()
+    jaas_tests::kubectl::plugin_folder().unwrap()
 }
 
 /// Runs kubectl as `identity`, with these folders to look for plugins.
 pub(crate) async fn kubectl(plane: &ControlPlane, identity: &Identity, args: &[&str], path: &OsString) -> Output {
-    let kubectl = plane.programs().kubectl.clone();
-    let kubeconfig = plane.kubeconfig(identity).unwrap();
-    let (args, path): (Vec<String>, _) = (args.iter().map(|it| (*it).to_owned()).collect(), path.clone());
-    tokio::task::spawn_blocking(move || {
-        let mut command = Command::new(kubectl);
-        command.args(args).env("PATH", path).env("KUBECONFIG", kubeconfig).env("NO_COLOR", "1");
-        command.stdin(std::process::Stdio::null()).output().unwrap()
-    })
-    .await
-    .unwrap()
+    jaas_tests::kubectl::run(plane, identity, args, path).await.unwrap()
 }
 
 /// A namespace with snippets, and an operator that watches it.
@@ -90,13 +79,7 @@ pub(crate) fn code(output: &Output) -> i32 {
 
 /// The one document on stdout.
 pub(crate) fn document(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", text(&output.stdout), text(&output.stderr)))
-}
-
-/// Readable whatever it is.
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    jaas_tests::kubectl::document(output).unwrap()
 }
 
 /// The exit code is the expected one, or everything that was said is shown.

@@ -1,162 +1,77 @@
-//! `leader`, `wait leader`, `force-handover`, with two operators that elect.
-//!
-//! Both are real processes. Deployment and Pods are objects that the test writes for them: nothing here runs Pods. Each process has
-//! a host name of its own, as in a Pod, by which its identity names the Pod.
+//! `leader`, `wait leader`, `force-handover`, `restart`, with two Pods of an operator that elect.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-
-use jaas_tests::controlplane::ControlPlane;
-use jaas_tests::environment;
-use jaas_tests::namespace::Namespace;
-use jaas_tests::operator::{Operator, OperatorOptions};
-use jaas_tests::wait::eventually;
-use k8s_openapi::api::apps::v1::Deployment;
+use jaas_tests::cluster::{LEASE, Settings, Store};
+use jaas_tests::supervisor::Exit;
+use jaas_tests::wait::{self, eventually};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, PATIENCE, document, exits, text};
+use super::installed::Ward;
 
-const LEASE: &str = "plugin-operator";
-const PODS: [&str; 2] = ["jaas-one", "jaas-two"];
-
-struct Pair {
-    bench: Bench,
-    _other: Operator,
+/// Two Pods, one of which leads.
+async fn pair() -> Ward {
+    let ward = Ward::new(Settings { replicas: 2, store: Store::Claim, ..Settings::default() }).await;
+    ward.publish(&[("web", "1")]).await;
+    ward
 }
 
-impl Pair {
-    async fn new() -> Self {
-        let plane = ControlPlane::shared().await.unwrap();
-        let namespace = plane.namespace("pair").await.unwrap();
-        let one = replica(plane, &namespace, PODS[0], None).await;
-        let two = replica(plane, &namespace, PODS[1], Some(&one)).await;
-        let snippet = json!({
-            "apiVersion": "jaas.metio.wtf/v1", "kind": "JsonnetSnippet",
-            "metadata": {"name": "web", "namespace": namespace.name},
-            "spec": {"serviceAccountName": "tenant", "files": {"main.jsonnet": "1"}},
-        });
-        plane.apply_objects(&[snippet]).await.unwrap();
-        play(plane, &namespace.name).await;
-        Self { bench: Bench { plane, namespace, _operator: one }, _other: two }
-    }
-
-    /// The operator's namespace is that of the snippets.
-    async fn jaas(&self, args: &[&str]) -> std::process::Output {
-        let args = [args, &["--operator-namespace", &self.bench.namespace.name]].concat();
-        self.bench.admin(&args).await
+impl Ward {
+    async fn lease(&self) -> Lease {
+        let leases: Api<Lease> = Api::namespaced(self.plane.admin().await.unwrap(), &self.namespace.name);
+        leases.get(LEASE).await.unwrap()
     }
 
     /// A Lease that was deleted and made anew has another.
     async fn uid(&self) -> Option<String> {
-        let leases: Api<Lease> = Api::namespaced(self.bench.plane.admin().await.unwrap(), &self.bench.namespace.name);
-        leases.get(LEASE).await.unwrap().metadata.uid
+        self.lease().await.metadata.uid
     }
 
     async fn holder(&self) -> (String, i32) {
-        let leases: Api<Lease> = Api::namespaced(self.bench.plane.admin().await.unwrap(), &self.bench.namespace.name);
-        let spec = leases.get(LEASE).await.unwrap().spec.unwrap();
+        let spec = self.lease().await.spec.unwrap();
         (spec.holder_identity.unwrap_or_default(), spec.lease_transitions.unwrap_or_default())
-    }
-}
-
-/// The operator with a host name of its own.
-fn program(plane: &ControlPlane, namespace: &str, pod: &str) -> PathBuf {
-    let operator = environment::value(environment::OPERATOR).unwrap();
-    let path = plane.work().join(format!("{namespace}-{pod}.sh"));
-    let script = format!(
-        "#!/bin/sh\nexec unshare --map-root-user --uts /bin/sh -c \
-         'echo {pod} > /proc/sys/kernel/hostname; exec {operator} \"$@\"' sh \"$@\"\n"
-    );
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
-async fn replica(plane: &ControlPlane, namespace: &Namespace, pod: &str, first: Option<&Operator>) -> Operator {
-    let mut options = OperatorOptions::watching([namespace.name.as_str()]);
-    options.namespace = Some(namespace.name.clone());
-    options.program = Some(program(plane, &namespace.name, pod));
-    options.args = [
-        "--leader-election=true".to_owned(),
-        format!("--leader-election-id={LEASE}"),
-        format!("--leader-election-namespace={}", namespace.name),
-        "--leader-election-lease-duration=3s".to_owned(),
-        "--leader-election-renew-deadline=2s".to_owned(),
-        "--leader-election-retry-period=400ms".to_owned(),
-    ]
-    .to_vec();
-    if let Some(first) = first {
-        options.storage_path = Some(first.storage_path().to_owned());
-        options.args.push(format!("--storage-base-url={}", first.base_url()));
-    }
-    Operator::ready(plane, options).await.unwrap()
-}
-
-/// Writes the Deployment and the Pods that a cluster would have.
-async fn play(plane: &ControlPlane, namespace: &str) {
-    let labels = json!({"app.kubernetes.io/name": "jaas"});
-    let container = json!({"name": "jaas", "image": "ghcr.io/metio/jaas:2026.8.18",
-        "args": [format!("--leader-election-id={LEASE}"), "--storage-backend=s3", "--s3-bucket=b"]});
-    let metadata = json!({"name": "jaas", "namespace": namespace, "labels": labels});
-    let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
-    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
-        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}});
-    let pod = |name: &str| {
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": labels},
-            "spec": {"nodeName": "node-a", "containers": [container]}})
-    };
-    plane.apply_objects(&[deployment, pod(PODS[0]), pod(PODS[1])]).await.unwrap();
-    let admin = plane.admin().await.unwrap();
-    let status = |status: Value| Patch::Merge(json!({ "status": status }));
-    let params = PatchParams::default();
-    let deployments: Api<Deployment> = Api::namespaced(admin.clone(), namespace);
-    let running = json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2});
-    deployments.patch_status("jaas", &params, &status(running)).await.unwrap();
-    let pods: Api<Pod> = Api::namespaced(admin, namespace);
-    for name in PODS {
-        let ready = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
-        pods.patch_status(name, &params, &status(ready)).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn leadership_is_shown_handed_over_and_proven() {
-    let pair = Pair::new().await;
-    exits(&pair.jaas(&["wait", "leader"]).await, 0);
-    let leader = pair.jaas(&["leader", "-o", "json"]).await;
+    let pair = pair().await;
+    exits(&pair.operator(&["wait", "leader"]).await, 0);
+    let leader = pair.operator(&["leader", "-o", "json"]).await;
     exits(&leader, 0);
     let shown = document(&leader)["leader"].clone();
     let (before, transitions) = pair.holder().await;
     assert_eq!((&shown["holder"], &shown["transitions"]), (&json!(before), &json!(transitions)), "{shown:#}");
     assert_eq!((&shown["podReady"], &shown["standbys"], &shown["alive"]), (&json!(true), &json!(1), &json!(true)));
-    let status = document(&pair.jaas(&["status", "-o", "json"]).await);
-    assert_eq!(status["status"]["operator"]["version"], "2026.8.18", "{status:#}");
+    let status = document(&pair.operator(&["status", "-o", "json"]).await);
+    assert_eq!(status["status"]["operator"]["version"], env!("CARGO_PKG_VERSION"), "{status:#}");
     assert_eq!(status["status"]["leader"]["holder"], json!(before));
 
-    let unasked = pair.jaas(&["force-handover"]).await;
+    let unasked = pair.operator(&["force-handover"]).await;
     exits(&unasked, 5);
-    let dry = pair.jaas(&["force-handover", "--dry-run=server"]).await;
+    let dry = pair.operator(&["force-handover", "--dry-run=server"]).await;
     exits(&dry, 0);
     assert!(text(&dry.stdout).contains("would ask jaas-"), "{}", text(&dry.stdout));
     assert_eq!(pair.holder().await, (before.clone(), transitions));
     let uid = pair.uid().await;
-    for method in ["evict", "delete", "lease"] {
+    for method in ["evict", "delete"] {
         // The API server checks and drops it: Pods and Lease stay.
-        exits(&pair.jaas(&["force-handover", "--method", method, "--allow-outage", "--dry-run=server"]).await, 0);
+        exits(&pair.operator(&["force-handover", "--method", method, "--allow-outage", "--dry-run=server"]).await, 0);
     }
+    let by_lease = pair.operator(&["force-handover", "--method", "lease", "--allow-outage", "--dry-run=server"]).await;
+    exits(&by_lease, 5);
+    assert!(text(&by_lease.stderr).contains("several Pods write the volume"), "{}", text(&by_lease.stderr));
     assert_eq!((pair.holder().await, pair.uid().await), ((before.clone(), transitions), uid));
-    let pods = pair.bench.kubectl(&["get", "pods", PODS[0], PODS[1], "-o", "json"]).await;
+    let pods = pair.kubectl(&["get", "pods", "-o", "json"]).await;
     exits(&pods, 0);
-    // A Pod without a kubelet would stay and only say that it is on its way out.
+    assert_eq!(document(&pods)["items"].as_array().map(Vec::len), Some(2));
     assert!(!text(&pods.stdout).contains("deletionTimestamp"), "{}", text(&pods.stdout));
 
-    let canary = format!("{}/web", pair.bench.namespace.name);
+    let canary = format!("{}/web", pair.namespace.name);
     let args = ["force-handover", "--yes", "--reason", "INC-4711", "--canary", &canary, "-o", "json"];
-    let moved = pair.jaas(&args).await;
+    let moved = pair.operator(&args).await;
     exits(&moved, 0);
     let report = document(&moved);
     let steps: Vec<_> = report["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
@@ -168,9 +83,9 @@ async fn leadership_is_shown_handed_over_and_proven() {
     assert!(gap < 3.0, "{gap}: longer than a lease");
     let (after, changes) = pair.holder().await;
     assert!(after != before && changes > transitions, "{before} {transitions} {after} {changes}");
-    assert_eq!(document(&pair.jaas(&["leader", "-o", "json"]).await)["leader"]["holder"], json!(after));
+    assert_eq!(document(&pair.operator(&["leader", "-o", "json"]).await)["leader"]["holder"], json!(after));
     let told = async || {
-        let events = pair.bench.kubectl(&["get", "events", "-o", "json"]).await;
+        let events = pair.kubectl(&["get", "events", "-o", "json"]).await;
         let events: Value = serde_json::from_slice(&events.stdout).ok()?;
         let is_told = |event: &Value| event["reason"] == "HandoverByHand" && event["involvedObject"]["name"] == LEASE;
         events["items"].as_array()?.iter().any(is_told).then_some(())
@@ -180,21 +95,79 @@ async fn leadership_is_shown_handed_over_and_proven() {
 
 #[tokio::test]
 async fn a_handover_without_another_ready_replica_is_refused() {
-    let pair = Pair::new().await;
-    exits(&pair.jaas(&["wait", "leader"]).await, 0);
+    let pair = pair().await;
+    exits(&pair.operator(&["wait", "leader"]).await, 0);
     let (before, transitions) = pair.holder().await;
-    let other = PODS.into_iter().find(|pod| !before.starts_with(pod)).unwrap();
-    let pods: Api<Pod> = Api::namespaced(pair.bench.plane.admin().await.unwrap(), &pair.bench.namespace.name);
-    let failing = Patch::Merge(json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}));
-    pods.patch_status(other, &PatchParams::default(), &failing).await.unwrap();
-    let refused = pair.jaas(&["force-handover", "--yes"]).await;
+    let other = pair.installation.standbys().await.unwrap().remove(0);
+    other.freeze().unwrap();
+    let is_unready = |pod: &Pod| {
+        let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "False")
+    };
+    wait::object(&pair.pods().await, &other.name, "is not ready", PATIENCE, is_unready).await.unwrap();
+    let refused = pair.operator(&["force-handover", "--yes"]).await;
     exits(&refused, 5);
     assert!(text(&refused.stderr).contains("no other replica is ready"), "{}", text(&refused.stderr));
     assert_eq!(pair.holder().await, (before, transitions));
-    let by_lease = pair.jaas(&["force-handover", "--method", "lease", "--allow-outage"]).await;
-    exits(&by_lease, 5);
-    let words = format!("--confirm 'delete lease {}/{LEASE}'", pair.bench.namespace.name);
-    assert!(text(&by_lease.stderr).contains(&words), "{}", text(&by_lease.stderr));
+}
+
+#[tokio::test]
+async fn deleting_the_lease_takes_words_of_its_own_and_a_dry_run_leaves_it() {
+    let ward = Ward::new(Settings::default()).await;
+    exits(&ward.operator(&["wait", "leader"]).await, 0);
+    let (holder, uid) = (ward.holder().await, ward.uid().await);
+    let by_lease = ["force-handover", "--method", "lease", "--allow-outage", "--accept-empty-store"];
+    exits(&ward.operator(&[&by_lease[..], &["--dry-run=server"]].concat()).await, 0);
+    let unasked = ward.operator(&by_lease).await;
+    exits(&unasked, 5);
+    let words = format!("--confirm 'delete lease {}/{LEASE}'", ward.namespace.name);
+    assert!(text(&unasked.stderr).contains(&words), "{}", text(&unasked.stderr));
+    assert_eq!((ward.holder().await, ward.uid().await), (holder, uid));
+}
+
+#[tokio::test]
+async fn an_evicted_leader_is_stopped_another_one_leads_and_redundancy_comes_back() {
+    let pair = pair().await;
+    exits(&pair.operator(&["wait", "leader"]).await, 0);
+    let leader = pair.installation.leader().await.unwrap();
+    let process = leader.process().unwrap();
+    let canary = format!("{}/web", pair.namespace.name);
+    let args = ["force-handover", "--method", "evict", "--yes", "--canary", &canary, "-o", "json"];
+    let moved = pair.operator(&args).await;
+    exits(&moved, 0);
+    let report = document(&moved);
+    let steps: Vec<_> = report["steps"].as_array().unwrap().iter().map(|step| &step["name"]).collect();
+    assert_eq!(steps.last().unwrap().as_str(), Some("standby"), "{report:#}");
+    // It was asked to end and did: nobody had to kill it.
+    assert_eq!(process.wait().await.unwrap(), Exit::Code(0), "{}", leader.log());
+    assert_ne!(pair.installation.leader().await.unwrap().name, leader.name);
+    pair.installation.wait_done().await.unwrap();
+    assert!(pair.installation.pods().iter().all(|pod| pod.name != leader.name));
+}
+
+#[tokio::test]
+async fn a_restart_replaces_every_pod_and_waits_for_the_new_ones() {
+    let pair = pair().await;
+    let before: Vec<_> =
+        pair.installation.pods().iter().map(|pod| (pod.name.clone(), pod.process().unwrap())).collect();
+    exits(&pair.operator(&["restart"]).await, 5);
+    let restarted = pair.operator(&["restart", "--yes", "--reason", "INC-4711", "-o", "json"]).await;
+    exits(&restarted, 0);
+    let report = document(&restarted);
+    let rollout = report["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["what"].as_str().unwrap().starts_with("2 of 2 Pods are new"));
+    assert!(rollout.is_some(), "{report:#}");
+    // The last of the old ones may still be at its end, which a Deployment does not count.
+    pair.installation.wait_done().await.unwrap();
+    for (name, process) in before {
+        assert_eq!(process.exit(), Some(Exit::Code(0)), "{name}");
+        assert!(pair.installation.pods().iter().all(|pod| pod.name != name));
+    }
+    exits(&pair.operator(&["wait", "leader"]).await, 0);
+    exits(&pair.jaas(&["reconcile", "web"]).await, 0);
 }
 
 #[tokio::test]

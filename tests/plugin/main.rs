@@ -1,13 +1,17 @@
 //! The plugin through a real kubectl, against a real API server and the real operator.
 //!
-//! Nobody runs Pods here: where a test needs a Deployment or Pods, it writes the objects itself and says so.
+//! Where a test needs an operator that is installed, with a Deployment and Pods, [`jaas_tests::cluster`] tells what is played.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod bench;
 mod completion;
 mod doctor;
+mod installed;
 mod leadership;
+mod logs;
 mod look;
+mod missing;
 mod pause;
 mod reconcile;
 mod rights;
+mod storage;

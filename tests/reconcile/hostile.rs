@@ -7,7 +7,7 @@ use crate::field::{Field, message, one_file};
 #[tokio::test]
 async fn endless_and_greedy_snippets_leave_the_operator_and_the_others_alone() {
     // The code of a debug build alone takes some 60 MiB of the address space, and the stack 64.
-    let field = Field::with("hostile", &["--evaluation-timeout=2s", "--evaluation-memory=160Mi"]).await;
+    let field = Field::with("hostile", &["--evaluation-timeout=8s", "--evaluation-memory=160Mi"]).await;
     let process = field.operator.process().pid();
     field.create_file("endless", "local f(n) = if n < 0 then 0 else f(n - 1) + f(n - 1); f(60)").await;
     field
@@ -26,7 +26,7 @@ async fn endless_and_greedy_snippets_leave_the_operator_and_the_others_alone() {
     let endless = field.judged("endless", "EvaluationTimeout").await;
     assert_eq!(
         message(&endless),
-        "evaluation exceeded 2s (runbook: https://jaas.projects.metio.wtf/runbooks/evaluationtimeout/)"
+        "evaluation exceeded 8s (runbook: https://jaas.projects.metio.wtf/runbooks/evaluationtimeout/)"
     );
     let greedy = field.judged("greedy", "EvaluationFailed").await;
     assert!(message(&greedy).contains("160 MiB"), "{}", message(&greedy));

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod crash;
+mod fairness;
 mod field;
 mod full;
 mod hostile;
 mod late;
 mod leadership;
+mod libraries;
 mod lifecycle;
 mod namespaces;
 mod orphans;
@@ -18,4 +20,5 @@ mod raw;
 mod refusals;
 mod repair;
 mod serving;
+mod sources;
 mod store;

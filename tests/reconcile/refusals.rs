@@ -67,9 +67,10 @@ async fn each_mistake_in_a_spec_has_its_reason_and_sentence() {
     );
     let source = json!({"sourceRef": {"kind": "GitRepository", "name": "repo"}});
     assert_eq!(
-        said(&field, "source", "SourceRefNotYetSupported", source).await,
+        said(&field, "source", "SourceFetchFailed", source).await,
         format!(
-            "spec.sourceRef is not supported by this version; put the files into spec.files (runbook: {page}/sourcerefnotyetsupported/)"
+            "GitRepository {}/repo not found; create it or correct the sourceRef (runbook: {page}/sourcefetchfailed/)",
+            field.namespace.name
         )
     );
     let library = |reference: Value| json!({"files": {"main.jsonnet": "{}"}, "libraries": [reference]});

@@ -1,4 +1,4 @@
-//! A real control plane: etcd and kube-apiserver with TLS and RBAC, and five of Kubernetes' controllers.
+//! A real control plane: etcd and kube-apiserver with TLS and RBAC, and five or ten of Kubernetes' controllers.
 
 mod access;
 mod certificates;

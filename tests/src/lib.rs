@@ -3,12 +3,16 @@
 //! Whatever is started here ends with the test, and listens on loopback only.
 
 pub mod apiproxy;
+pub mod cluster;
 pub mod controlplane;
 pub mod environment;
 pub mod flux;
 pub mod http;
+pub mod kubectl;
+pub mod kubelet;
 pub mod manifests;
 pub mod namespace;
+pub mod network;
 pub mod operator;
 pub mod ports;
 pub mod programs;
@@ -17,4 +21,6 @@ mod readiness;
 pub mod runner;
 pub mod s3;
 pub mod supervisor;
+pub mod terminal;
+pub mod upstream;
 pub mod wait;

@@ -1,6 +1,6 @@
 //! The real operator, run as its own ServiceAccount with the rights that it asks for and no others.
 
-mod grants;
+pub(crate) mod grants;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ pub struct OperatorOptions {
     /// Address at which it finds the API server, such as a proxy's; by default the server's own. It then shows a token instead of
     /// a certificate.
     pub api_url: Option<String>,
+    /// Whether its admin endpoint is on.
+    pub admin: bool,
 }
 
 impl OperatorOptions {
@@ -65,11 +67,12 @@ struct Ports {
     storage: u16,
     management: u16,
     metrics: u16,
+    admin: u16,
 }
 
 impl Ports {
     fn choose() -> Result<Self> {
-        Ok(Self { storage: ports::free()?, management: ports::free()?, metrics: ports::free()? })
+        Ok(Self { storage: ports::free()?, management: ports::free()?, metrics: ports::free()?, admin: ports::free()? })
     }
 }
 
@@ -97,6 +100,9 @@ impl Operator {
             fs::create_dir_all(directory).await.with_context(|| format!("making {}", directory.display()))?;
         }
         let mut args = arguments(&storage_path, ports, &options.watch_namespaces);
+        if options.admin {
+            args.push(format!("--admin-bind-address=127.0.0.1:{}", ports.admin));
+        }
         args.extend(options.args);
         let mut program = program(&work, "jaas-operator", &executable, args);
         let kubeconfig = match &options.api_url {
@@ -147,6 +153,12 @@ impl Operator {
     #[must_use]
     pub fn management_url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.ports.management)
+    }
+
+    /// An address on the admin endpoint, which listens there where [`OperatorOptions::admin`] says so.
+    #[must_use]
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports.admin)
     }
 
     /// The text of its metrics.
@@ -229,7 +241,7 @@ impl Operator {
 }
 
 fn arguments(storage_path: &Path, ports: Ports, watched: &[String]) -> Vec<String> {
-    let Ports { storage, management, metrics } = ports;
+    let Ports { storage, management, metrics, .. } = ports;
     let mut args = vec![
         "--enable-flux-integration".to_owned(),
         format!("--storage-path={}", storage_path.display()),

@@ -14,6 +14,17 @@
 {{- include "jaas.refusals.s3" $storage.s3 }}
 {{- end }}
 {{- include "jaas.refusals.replicas" . }}
+{{- include "jaas.refusals.plugin" . }}
+{{- end }}
+
+{{- define "jaas.refusals.plugin" -}}
+{{- range $list := list "viewers" "onCall" }}
+{{- range index $.Values.plugin.rbac $list }}
+{{- if not (and (kindIs "map" .) (has .kind (list "User" "Group" "ServiceAccount")) .name) }}
+{{- fail (printf "plugin.rbac.%s: each entry needs a kind (User, Group or ServiceAccount) and a name, got %s" $list (toJson .)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "jaas.refusals.s3" -}}

@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use super::doctor::{Depth, Level};
 use super::positive_duration;
+use super::road::RoadArgs;
 use super::shared::{ChangeArgs, OperatorArgs, Targets};
 
 /// Examples of `suspend`.
@@ -65,6 +67,8 @@ Examples
   kubectl jaas wait recovered --timeout 10m
   # until somebody leads
   kubectl jaas wait leader
+  # until doctor finds nothing of the store at or above a level
+  kubectl jaas wait no-findings storage network --fail-on warning
 
 Exit codes: 0 it is so  3 something will not come by itself
             6 no match  7 forbidden  124 timed out, the state is shown";
@@ -76,12 +80,21 @@ pub(crate) struct WaitArgs {
     /// What to wait for.
     #[arg(value_name = "CONDITION", value_enum)]
     pub(crate) condition: Condition,
-    /// Which snippets; for `recovered` all when nothing is said.
+    /// Which snippets; for `recovered` and `no-findings` all when nothing is said. For `no-findings` names are areas of `doctor`.
     #[command(flatten)]
     pub(crate) targets: Targets,
     /// Longest time to wait.
     #[arg(long, value_name = "TIME", value_parser = positive_duration, default_value = "5m")]
     pub(crate) timeout: Duration,
+    /// With no-findings: the least severity that is waited for to pass; `error` unless given.
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub(crate) fail_on: Option<Level>,
+    /// With no-findings: how deep to look; `standard` unless given.
+    #[arg(long, value_name = "DEPTH", value_enum)]
+    pub(crate) depth: Option<Depth>,
+    /// How the store is reached.
+    #[command(flatten)]
+    pub(crate) road: RoadArgs,
     /// Where the operator is.
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
@@ -96,6 +109,8 @@ pub(crate) enum Condition {
     Recovered,
     /// One replica leads, and renews its Lease.
     Leader,
+    /// A look as that of `doctor` finds nothing, and nothing stands in its way.
+    NoFindings,
 }
 
 const HANDOVER_EXAMPLES: &str = "\

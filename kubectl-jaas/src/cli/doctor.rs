@@ -1,9 +1,10 @@
 //! Flags of `doctor` and `storage doctor`. Pure.
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use jaas_findings::{Area, Code, Severity};
 
+use super::road::RoadArgs;
 use super::shared::OperatorArgs;
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -32,20 +33,6 @@ Examples
 Exit codes: 0 nothing at or above --fail-on, and nothing stood in the way
             3 a check could not look  4 findings  7 forbidden";
 
-/// Examples of `storage`.
-pub(super) const STORAGE_EXAMPLES: &str = "\
-Examples
-  # is every announced artifact there?
-  kubectl jaas storage doctor";
-
-/// What can be done with the store.
-#[derive(Debug, Subcommand)]
-pub(crate) enum StorageCommand {
-    /// Check the store, what is in it, and the way to it.
-    #[command(alias = "check")]
-    Doctor(CheckArgs),
-}
-
 /// Flags of `doctor`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = DOCTOR_EXAMPLES)]
@@ -73,9 +60,9 @@ pub(crate) struct LookArgs {
     /// How deep: `quick` asks the API server only, `standard` also for every current artifact, `full` reads and proves each.
     #[arg(long, value_name = "DEPTH", value_enum, default_value_t)]
     pub(crate) depth: Depth,
-    /// How the storage server is reached: through the API server, or `direct` by its announced address.
-    #[arg(long, value_name = "ROUTE", value_enum, default_value_t)]
-    pub(crate) route: Route,
+    /// How the store is reached.
+    #[command(flatten)]
+    pub(crate) road: RoadArgs,
     /// Only these areas.
     #[arg(long, value_name = "AREA,…", value_delimiter = ',', value_parser = areas())]
     pub(crate) only: Vec<Area>,
@@ -118,26 +105,6 @@ impl Depth {
             Self::Quick => "quick",
             Self::Standard => "standard",
             Self::Full => "full",
-        }
-    }
-}
-
-/// How the storage server is reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Route {
-    /// Through the API server and the Service.
-    #[default]
-    ServiceProxy,
-    /// By the announced address, from here.
-    Direct,
-}
-
-impl Route {
-    /// The word in documents.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::ServiceProxy => "service-proxy",
-            Self::Direct => "direct",
         }
     }
 }

@@ -164,17 +164,22 @@ Examples
   kubectl jaas auth reconcile --yaml
   # what may ann do?
   kubectl jaas auth --as ann
+  # may the ServiceAccount of a snippet do what is done in its name?
+  kubectl jaas auth tenant web -n team-a
+  # the role that it needs
+  kubectl jaas auth tenant web -n team-a --yaml
 
-Exit codes: 0 answered  7 a right that COMMAND needs is missing";
+Exit codes: 0 answered  3 nobody may ask for that account  6 no such snippet
+            7 a right that COMMAND, or the snippet, needs is missing";
 
 /// Flags of `auth`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AUTH_EXAMPLES)]
 pub(crate) struct AuthArgs {
-    /// The command; all of them otherwise.
-    #[arg(value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(complete::commands))]
-    pub(crate) command: Option<String>,
-    /// Print the roles that the command needs, and ask nobody.
+    /// The command, such as `restart` or `storage prune`; all of them otherwise. Or `tenant` and a snippet in the namespace (-n).
+    #[arg(value_name = "COMMAND", num_args = 0..=2, value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(complete::commands))]
+    pub(crate) words: Vec<String>,
+    /// Print the roles that are needed, and ask for no rights.
     #[arg(long)]
     pub(crate) yaml: bool,
     /// For snippets of every namespace.
@@ -183,6 +188,13 @@ pub(crate) struct AuthArgs {
     /// Where the operator is.
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
+}
+
+impl AuthArgs {
+    /// The command that is meant; `None` for all.
+    pub(crate) fn command(&self) -> Option<String> {
+        (!self.words.is_empty()).then(|| self.words.join(" "))
+    }
 }
 
 const RENDER_EXAMPLES: &str = "\

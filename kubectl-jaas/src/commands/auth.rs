@@ -1,40 +1,57 @@
 //! `auth`: what commands need, and what the caller has.
 
 mod needs;
+mod reviews;
 mod roles;
+mod tenant;
 
 use futures::{StreamExt as _, stream};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::Api;
-use kube::api::PostParams;
 
 use self::needs::{NEEDS, Need, Place};
-use super::{Error, Invocation, Verdict};
+use super::{Error, Invocation, Verdict, find};
 use crate::cli::AuthArgs;
 use crate::exit::Exit;
-use crate::session::{Call, Session, Writes};
+use crate::session::{Session, Writes};
 use crate::view::{Detail, Report, Right};
 
 /// Questions under way at once.
 const AT_ONCE: usize = 16;
+/// First word of a question about a snippet's ServiceAccount.
+const TENANT: &str = "tenant";
+/// Other names of commands.
+const ALIASES: [(&str, &str); 5] = [
+    ("check-storage", "storage doctor"),
+    ("storage check", "storage doctor"),
+    ("prune", "storage prune"),
+    ("find-orphans", "storage find-orphans"),
+    ("reconcile-all", "reconcile"),
+];
 /// Namespace of an operator that nobody named.
 const DEFAULT_OPERATOR_NAMESPACE: &str = "jaas-system";
 
 /// Asks for each right, or answers with the roles that hold them.
 pub(super) async fn run(args: &AuthArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
-    let needs = chosen(args.command.as_deref())?;
+    if let Some((TENANT, name)) = args.command().as_deref().and_then(|command| command.split_once(' ')) {
+        return tenant::run(name, args, invocation, report).await;
+    }
+    let needs = chosen(args.command().as_deref())?;
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
+    // Where it cannot be seen, its usual namespace is meant.
+    let found = match &args.operator.operator_namespace {
+        Some(namespace) => Some(namespace.clone()),
+        None => find::operator(&session, &args.operator).await.ok().flatten().map(|it| it.namespace().to_owned()),
+    };
     let places = Places {
         snippets: (!args.all_namespaces).then(|| session.namespace.clone()),
-        operator: args.operator.operator_namespace.clone().unwrap_or_else(|| DEFAULT_OPERATOR_NAMESPACE.to_owned()),
+        operator: found.unwrap_or_else(|| DEFAULT_OPERATOR_NAMESPACE.to_owned()),
     };
     invocation.listener.say(&format!("rights {places}; {}", session.destination));
     let mut rights: Vec<Right> = needs.iter().flat_map(|need| rights(need, &places)).collect();
     let mut stop = invocation.stop.clone();
     let ask = async {
         let answers: Vec<_> =
-            stream::iter(&rights).map(|right| allowed(&session, right)).buffered(AT_ONCE).collect().await;
+            stream::iter(&rights).map(|right| reviews::mine(&session, right)).buffered(AT_ONCE).collect().await;
         answers.into_iter().collect::<Result<Vec<_>, _>>()
     };
     let answers = tokio::select! {
@@ -44,7 +61,7 @@ pub(super) async fn run(args: &AuthArgs, invocation: &Invocation<'_>, report: &m
     for (right, answer) in rights.iter_mut().zip(answers) {
         right.allowed = Some(answer);
     }
-    let verdict = judge(&rights, args.command.as_deref());
+    let verdict = judge(&rights, args.command().as_deref());
     report.detail = Some(Detail::Rights(rights));
     Ok(verdict)
 }
@@ -54,18 +71,24 @@ pub(super) async fn run(args: &AuthArgs, invocation: &Invocation<'_>, report: &m
 /// # Errors
 /// A word that is no command.
 pub(super) fn yaml(args: &AuthArgs, namespace: Option<&str>) -> Result<String, Error> {
-    let needs = chosen(args.command.as_deref())?;
+    let command = args.command();
+    let needs = chosen(command.as_deref())?;
     let places = Places {
         snippets: (!args.all_namespaces).then(|| namespace.unwrap_or("default").to_owned()),
         operator: args.operator.operator_namespace.clone().unwrap_or_else(|| DEFAULT_OPERATOR_NAMESPACE.to_owned()),
     };
-    let name = args.command.as_deref().map_or("kubectl-jaas".to_owned(), |name| format!("kubectl-jaas-{name}"));
+    let name = command.map_or("kubectl-jaas".to_owned(), |name| format!("kubectl-jaas-{}", name.replace(' ', "-")));
     Ok(roles::yaml(&name, &needs, &places))
+}
+
+/// Whether the arguments ask for a snippet's ServiceAccount, which takes a cluster also for YAML.
+pub(super) fn is_of_a_tenant(args: &AuthArgs) -> bool {
+    args.words.first().is_some_and(|word| word == TENANT)
 }
 
 /// Commands that have needs, in their order.
 pub(crate) fn commands() -> Vec<&'static str> {
-    let mut names: Vec<_> = NEEDS.iter().flat_map(|need| need.commands.iter().copied()).collect();
+    let mut names: Vec<_> = NEEDS.iter().flat_map(Need::commands).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -99,18 +122,20 @@ impl std::fmt::Display for Places {
     }
 }
 
+/// The needs of a command, of all that begin with it, or of every command.
 fn chosen(command: Option<&str>) -> Result<Vec<(String, &'static Need)>, Error> {
-    let named = |name: &str| {
-        NEEDS
-            .iter()
-            .filter(|need| need.commands.contains(&name))
-            .map(|need| (name.to_owned(), need))
-            .collect::<Vec<_>>()
+    let command = command.map(|name| ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name));
+    let is_meant = |name: &str| match command {
+        None => true,
+        Some(command) => name == command || name.strip_prefix(command).is_some_and(|rest| rest.starts_with(' ')),
     };
+    let meant: Vec<_> = commands().into_iter().filter(|name| is_meant(name)).collect();
+    let needs = meant.iter().flat_map(|name| {
+        NEEDS.iter().filter(|need| need.commands().any(|it| it == *name)).map(|need| ((*name).to_owned(), need))
+    });
     match command {
-        None => Ok(commands().into_iter().flat_map(named).collect()),
-        Some(name) if commands().contains(&name) => Ok(named(name)),
-        Some(name) => Err(Error::NoSuchCommand(name.to_owned())),
+        Some(name) if meant.is_empty() => Err(Error::NoSuchCommand(name.to_owned())),
+        _ => Ok(needs.collect()),
     }
 }
 
@@ -123,31 +148,11 @@ fn rights((command, need): &(String, &Need), places: &Places) -> Vec<Right> {
         verb: (*verb).to_owned(),
         resource: resource.clone(),
         namespace: namespace.to_owned(),
+        name: need.name.to_owned(),
         optional: need.optional,
         allowed: None,
     };
     need.verbs.iter().map(right).collect()
-}
-
-async fn allowed(session: &Session, right: &Right) -> Result<bool, Error> {
-    let (resource, group) = right.resource.split_once('.').unwrap_or((&right.resource, ""));
-    let (resource, subresource) = resource.split_once('/').map_or((resource, None), |(name, sub)| (name, Some(sub)));
-    let attributes = ResourceAttributes {
-        group: Some(group.to_owned()),
-        resource: Some(resource.to_owned()),
-        subresource: subresource.map(str::to_owned),
-        verb: Some(right.verb.clone()),
-        namespace: Some(right.namespace.clone()).filter(|name| !name.is_empty()),
-        ..ResourceAttributes::default()
-    };
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
-        ..Default::default()
-    };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(session.client.clone());
-    let call = Call::new("create", "authorization.k8s.io", "selfsubjectaccessreviews", &["create"]);
-    let answer = session.call(&call, reviews.create(&PostParams::default(), &review)).await?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
 fn judge(rights: &[Right], command: Option<&str>) -> Verdict {

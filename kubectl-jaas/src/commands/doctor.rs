@@ -1,15 +1,15 @@
 //! `doctor` and `storage doctor`: gather, judge, say where to begin.
 
 mod choice;
-mod judge;
+pub(super) mod judge;
 
 use jaas_findings::{Area, Document, evaluate};
 
 use self::choice::Choices;
-use super::select::{Choice, States};
+use super::select::{Choice, Selection, States};
 use super::{Error, Invocation, Verdict};
 use crate::cli::{CheckArgs, Depth, DoctorArgs, LookArgs, Targets};
-use crate::facts::{Ask, Scope, Stopped, gather};
+use crate::facts::{Ask, Gathered, Scope, Stopped, gather};
 use crate::session::{Session, Writes};
 use crate::view::{Detail, Diagnosis, Next, Report};
 
@@ -39,56 +39,100 @@ async fn look(
     invocation: &Invocation<'_>,
     report: &mut Report,
 ) -> Result<Verdict, Error> {
-    let targets = Targets {
-        selector: args.selector.clone(),
-        all: args.selector.is_none(),
-        all_namespaces: args.all_namespaces,
-        ..Targets::default()
-    };
-    let choice = Choice::new(&targets, States::default(), invocation.connection.namespace.as_deref(), command)?;
-    let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
-    report.at(&session.destination);
-    let selection = choice.within(&session.namespace);
-    report.metadata.scope = selection.scope();
-    let (depth, route) = (args.depth, if args.depth == Depth::Quick { "none" } else { args.route.word() });
-    invocation.listener.say(&format!(
-        "{command} of {selection}, depth {}, route {route}; {}",
-        depth.word(),
-        session.destination
-    ));
-    let scope = Scope { namespace: selection.namespace.as_deref(), labels: args.selector.as_deref() };
-    let ask = Ask { scope, operator: &args.operator, depth, route: args.route };
+    let eye = Eye::open(args, areas, command, invocation, report).await?;
     let mut stop = invocation.stop.clone();
-    let gathered = tokio::select! {
-        gathered = gather(&session, &ask) => gathered,
+    let seen = tokio::select! {
+        seen = eye.look(invocation) => seen?,
         signal = stop.signalled() => return Err(Error::Stopped(signal)),
     };
-    let gathered = gathered.map_err(|stopped| match stopped {
-        Stopped::Session(error) => Error::Session(error),
-        Stopped::Several(all) => Error::ManyOperators(all),
-    })?;
-    report.metadata.scope.snippets = gathered.facts.snippets.ok().map_or(0, |snippets| snippets.items.len());
     if invocation.format.is_document()
-        && let Some(uid) = session.cluster_uid().await
+        && let Some(uid) = eye.session.cluster_uid().await
     {
         report.metadata.cluster.uid = uid;
     }
-    let choices = Choices { areas, skip: &args.skip, suppress: &args.suppress };
-    let document = Document::new(gathered.facts.at, choices.apply(evaluate(&gathered.facts)));
-    report.result.counts = judge::counts(&document);
-    report.figures.insert("seconds", crate::view::to_milliseconds(invocation.run.elapsed().as_secs_f64()));
-    // What this version does not take stays in the document, and is not proposed.
-    let commands = document.triage.commands.iter().filter(|command| crate::cli::takes(&command.command));
-    report.next = commands.map(|it| Next { command: it.command.clone(), why: it.why.clone() }).collect();
-    let verdict = judge::verdict(&document, args.fail_on);
-    report.detail = Some(Detail::Diagnosis(Box::new(Diagnosis {
-        operator: gathered.operator.as_ref().map(describe),
-        store: gathered.operator.as_ref().map(|operator| operator.store().to_string()),
-        depth: depth.word(),
-        route,
-        document,
-    })));
-    Ok(verdict)
+    Ok(eye.note(seen, invocation, report))
+}
+
+/// What looks: as often as it is wanted, at the same.
+pub(super) struct Eye<'a> {
+    pub(super) session: Session,
+    selection: Selection,
+    args: &'a LookArgs,
+    areas: &'a [Area],
+}
+
+impl<'a> Eye<'a> {
+    /// Opens a session, and says what is going to be looked at.
+    ///
+    /// # Errors
+    /// The arguments contradict themselves, or there is no session.
+    pub(super) async fn open(
+        args: &'a LookArgs,
+        areas: &'a [Area],
+        command: &'static str,
+        invocation: &Invocation<'_>,
+        report: &mut Report,
+    ) -> Result<Self, Error> {
+        let targets = Targets {
+            selector: args.selector.clone(),
+            all: args.selector.is_none(),
+            all_namespaces: args.all_namespaces,
+            ..Targets::default()
+        };
+        let choice = Choice::new(&targets, States::default(), invocation.connection.namespace.as_deref(), command)?;
+        let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
+        report.at(&session.destination);
+        let selection = choice.within(&session.namespace);
+        report.metadata.scope = selection.scope();
+        let eye = Self { session, selection, args, areas };
+        invocation.listener.say(&format!(
+            "{command} of {}, depth {}, route {}; {}",
+            eye.selection,
+            args.depth.word(),
+            eye.route(),
+            eye.session.destination
+        ));
+        Ok(eye)
+    }
+
+    fn route(&self) -> &'static str {
+        if self.args.depth == Depth::Quick { "none" } else { self.args.road.route.word() }
+    }
+
+    /// Takes one look.
+    ///
+    /// # Errors
+    /// Nothing at all could be learned, or there are several operators.
+    pub(super) async fn look(&self, invocation: &Invocation<'_>) -> Result<Gathered, Error> {
+        let args = self.args;
+        let scope = Scope { namespace: self.selection.namespace.as_deref(), labels: args.selector.as_deref() };
+        let ask = Ask { scope, operator: &args.operator, depth: args.depth, road: &args.road, run: invocation.run };
+        gather(&self.session, &ask).await.map_err(|stopped| match stopped {
+            Stopped::Session(error) => Error::Session(error),
+            Stopped::Several(all) => Error::ManyOperators(all),
+        })
+    }
+
+    /// Judges what was seen and notes it in the report.
+    pub(super) fn note(&self, gathered: Gathered, invocation: &Invocation<'_>, report: &mut Report) -> Verdict {
+        report.metadata.scope.snippets = gathered.facts.snippets.ok().map_or(0, |snippets| snippets.items.len());
+        let choices = Choices { areas: self.areas, skip: &self.args.skip, suppress: &self.args.suppress };
+        let document = Document::new(gathered.facts.at, choices.apply(evaluate(&gathered.facts)));
+        report.result.counts = judge::counts(&document);
+        report.figures.insert("seconds", crate::view::to_milliseconds(invocation.run.elapsed().as_secs_f64()));
+        // What this version does not take stays in the document, and is not proposed.
+        let commands = document.triage.commands.iter().filter(|command| crate::cli::takes(&command.command));
+        report.next = commands.map(|it| Next { command: it.command.clone(), why: it.why.clone() }).collect();
+        let verdict = judge::verdict(&document, self.args.fail_on);
+        report.detail = Some(Detail::Diagnosis(Box::new(Diagnosis {
+            operator: gathered.operator.as_ref().map(describe),
+            store: gathered.operator.as_ref().map(|operator| operator.store().to_string()),
+            depth: self.args.depth.word(),
+            route: self.route(),
+            document,
+        })));
+        verdict
+    }
 }
 
 fn describe(operator: &crate::operator::Operator) -> String {

@@ -5,7 +5,9 @@ use super::{again, completion, explain};
 use crate::exit::Exit;
 use crate::interrupt::Signal;
 use crate::operator::LABEL;
+use crate::road::Failure;
 use crate::session;
+use crate::snippet::Key;
 
 /// Why a command ended before it could judge its own result.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,15 @@ pub(super) enum Error {
     /// A word that is no `namespace/name`.
     #[error("`{0}` is no snippet: write it as NAMESPACE/NAME")]
     Canary(String),
+    /// A snippet has no such revision.
+    #[error("{key}: {what}")]
+    NoRevision { key: Key, what: String },
+    /// No road leads to the store, or none can do what is needed.
+    #[error("no road leads to {need}: {}", told(.tried))]
+    NoRoad { need: &'static str, tried: Vec<Failure> },
+    /// The road broke on the way.
+    #[error(transparent)]
+    Road(#[from] Failure),
     /// A safe-guard, or a person, said no.
     #[error("{what}")]
     Refused { what: String, how: String },
@@ -71,6 +82,12 @@ impl Error {
             Self::Session(error) => error.exit(),
             Self::Completion(completion::CompletionError::Foreign(_)) | Self::Refused { .. } => Exit::Refused,
             Self::Completion(_) => Exit::Unexpected,
+            Self::NoRevision { .. } => Exit::NotFound,
+            Self::NoRoad { tried, .. } if !tried.is_empty() && tried.iter().all(Failure::is_missing_right) => {
+                Exit::Forbidden
+            }
+            Self::Road(failure) if failure.is_missing_right() => Exit::Forbidden,
+            Self::NoRoad { .. } | Self::Road(_) => Exit::Partial,
             Self::Stopped(signal) => signal.exit(),
         }
     }
@@ -93,7 +110,30 @@ impl Error {
             Self::NoLease(_) | Self::NoLeader { .. } => Some("see the operator: kubectl jaas status".to_owned()),
             Self::Canary(_) => None,
             Self::Refused { how, .. } => Some(how.clone()).filter(|how| !how.is_empty()),
+            Self::NoRevision { key, .. } => {
+                Some(format!("see its revisions: kubectl jaas history {} -n {}", key.name, key.namespace))
+            }
+            Self::NoRoad { tried, .. } => help(tried),
+            Self::Road(failure) => Some(failure.how.clone()).filter(|how| !how.is_empty()),
             Self::Stopped(_) => Some(format!("to go on: {}", again())),
         }
     }
+}
+
+/// What stood in the way of each road.
+fn told(tried: &[Failure]) -> String {
+    if tried.is_empty() {
+        return "none was tried".to_owned();
+    }
+    tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What would help, the road that can do most first.
+fn help(tried: &[Failure]) -> Option<String> {
+    let lines: Vec<_> = tried
+        .iter()
+        .filter(|failure| !failure.how.is_empty())
+        .map(|failure| format!("{}: {}", failure.road, failure.how))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -37,6 +37,7 @@ pub(super) async fn run(args: &EventsArgs, invocation: &Invocation<'_>, report: 
     views.sort_by(|a, b| (a.time, &a.namespace, &a.name).cmp(&(b.time, &b.namespace, &b.name)));
     let message = match views.len() {
         0 => format!("no event of {what} in {place}; API servers keep them for about an hour"),
+        1 => "1 event".to_owned(),
         count => format!("{count} events"),
     };
     report.detail = Some(Detail::Events(views));

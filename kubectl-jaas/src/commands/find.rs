@@ -44,7 +44,12 @@ pub(super) async fn deployments(session: &Session, namespace: Option<&str>) -> R
 /// # Errors
 /// As [`operator()`], and where there is none.
 pub(super) async fn the_operator(session: &Session, args: &OperatorArgs) -> Result<Operator, Error> {
-    operator(session, args).await?.ok_or_else(|| Error::NoOperator(place(args)))
+    operator(session, args).await?.ok_or_else(|| none(args))
+}
+
+/// That there is no operator.
+pub(super) fn none(args: &OperatorArgs) -> Error {
+    Error::NoOperator(place(args))
 }
 
 /// The operator, if it can be seen, and where its Lease is.

@@ -55,6 +55,13 @@ pub(super) async fn run(args: &LogsArgs, invocation: &Invocation<'_>, report: &m
     report.detail = Some(Detail::Records(records));
     match failures.pop() {
         None => Ok(Verdict { exit: Exit::Done, message: String::new(), hint: None }),
+        Some((pod, session::Error::Invalid { message, .. })) if n_failed == n_pods && has_no_run_before(&message) => {
+            Ok(Verdict {
+                exit: Exit::NotFound,
+                message: format!("there was no run before: {pod} has not restarted"),
+                hint: None,
+            })
+        }
         Some((_, error)) if n_failed == n_pods => Err(error.into()),
         Some((pod, error)) => Ok(Verdict {
             exit: Exit::Partial,
@@ -62,6 +69,11 @@ pub(super) async fn run(args: &LogsArgs, invocation: &Invocation<'_>, report: &m
             hint: Some(error.hint()),
         }),
     }
+}
+
+/// How a kubelet says that a container has only run once.
+fn has_no_run_before(message: &str) -> bool {
+    message.contains("previous terminated container")
 }
 
 /// Whose logs are read.

@@ -5,7 +5,10 @@
 
 mod ask;
 mod judge;
+mod missing;
+mod store;
 mod track;
+mod verify;
 
 use std::collections::BTreeSet;
 
@@ -14,8 +17,9 @@ use tokio::time::Instant;
 use self::ask::{Asked, Job};
 use self::judge::Facts;
 use self::track::Tracker;
+use self::verify::Verified;
 use super::ending::Ending;
-use super::select::{Choice, Selection, States, Which};
+use super::select::{Choice, Selection, SelectionError, States, Which};
 use super::watch::Watch;
 use super::{Error, Invocation, Verdict};
 use crate::cli::{DryRun, ReconcileArgs};
@@ -60,15 +64,45 @@ pub(super) async fn run(
         return Err(error.into());
     }
 
+    let (snippets, unknown) = if args.missing {
+        let namespace = selection.namespace.as_deref();
+        let found = tokio::select! {
+            found = missing::find(&session, args, snippets, namespace, invocation) => found?,
+            () = tokio::time::sleep_until(deadline) => return Err(watch.too_slow(args.timeout).into()),
+            signal = stop.signalled() => return Err(Error::Stopped(signal)),
+        };
+        report.metadata.scope.snippets = found.snippets.len();
+        if found.snippets.is_empty() && found.unknown.is_empty() {
+            let error = SelectionError::NothingMissing(found.n_asked);
+            if args.allow_empty {
+                return Ok(Verdict { exit: Exit::Done, message: error.to_string(), hint: None });
+            }
+            return Err(error.into());
+        }
+        (found.snippets, found.unknown)
+    } else {
+        (snippets, Vec::new())
+    };
+
     let (mut tracker, refused) = plan(args, &selection, &snippets, invocation.run.token());
     let job = Job { session: &session, invocation, args, deadline, begun: invocation.run.elapsed() };
-    let asked = match args.dry_run {
+    let mut asked = match args.dry_run {
         Some(DryRun::Client) => Asked { ending: Ending::Complete, refusal: None },
         Some(DryRun::Server) | None => ask::run(&job, &mut watch, &mut tracker).await,
     };
     let elapsed = invocation.run.elapsed().saturating_sub(job.begun);
     report.targets = tracker.finish(args.dry_run.is_some(), !args.no_wait);
-    let facts = Facts { targets: &report.targets, refused: &refused, asked: &asked, args, elapsed };
+    let mut verified = Verified::No;
+    if matches!(asked.ending, Ending::Complete) {
+        match verify::verify(&job, selection.namespace.as_deref(), &mut report.targets).await {
+            Ok(told) => verified = told,
+            Err(ending) => asked.ending = ending,
+        }
+    }
+    report.targets.extend(unknown);
+    report.targets.sort_by_key(Target::path);
+    let facts =
+        Facts { targets: &report.targets, refused: &refused, asked: &asked, verified: &verified, args, elapsed };
     let (verdict, synced_per_second) = (facts.verdict(&super::again()), facts.rate());
     report.figures.insert("seconds", to_milliseconds(elapsed.as_secs_f64()));
     report.figures.insert("answersPerSecond", to_milliseconds(synced_per_second));
@@ -77,7 +111,7 @@ pub(super) async fn run(
 }
 
 fn states(args: &ReconcileArgs) -> States {
-    States { failed: args.failed, stale: args.stale }
+    States { failed: args.failed, stale: args.stale, missing: args.missing }
 }
 
 /// What the run needs of snippets.

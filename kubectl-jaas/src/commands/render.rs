@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jaas_api::{JsonnetLibrary, JsonnetSnippet};
+use jaas_storage::Content;
 use kube::Api;
 
 use self::input::{Files, Input};
@@ -15,7 +16,7 @@ use super::{Error, Invocation, Verdict, find, one};
 use crate::cli::RenderArgs;
 use crate::operator::Operator;
 use crate::session::{Call, Session, Writes};
-use crate::snippet::RESOURCE;
+use crate::snippet::{Key, RESOURCE};
 use crate::view::Report;
 
 /// Gathers, evaluates, and notes what came out.
@@ -43,8 +44,48 @@ async fn evaluate(
 
 #[cfg(not(target_os = "linux"))]
 async fn evaluate(_: &RenderArgs, _: Input, _: Option<&Operator>, _: &mut Report) -> Result<Verdict, Error> {
+    Err(needs_linux())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn needs_linux() -> Error {
     let what = "evaluating needs Linux, by whose means the engine's workers are limited".to_owned();
-    Err(Error::Refused { what, how: String::new() })
+    Error::Refused { what, how: String::new() }
+}
+
+/// What the operator would publish of a snippet, as it is in the cluster or, where a path is given, in a file; or, of what does not
+/// evaluate, the verdict.
+///
+/// # Errors
+/// It cannot be had, or its files come from a Flux source.
+#[cfg(target_os = "linux")]
+pub(super) async fn content(
+    args: &RenderArgs,
+    file: Option<&Path>,
+    session: &Session,
+    operator: Option<&Operator>,
+) -> Result<Result<Content, Verdict>, Error> {
+    let input = match file {
+        None => live(&args.source, session, "diff").await?.1,
+        Some(file) => match from_file(file)? {
+            Found::Program(input) => *input,
+            Found::Snippet { snippet, present } => {
+                let libraries = libraries(session, &snippet, &present).await?;
+                input::of(*snippet, libraries)?
+            }
+        },
+    };
+    work::content(args, input, operator).await
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) async fn content(
+    _: &RenderArgs,
+    _: Option<&Path>,
+    _: &Session,
+    _: Option<&Operator>,
+) -> Result<Result<Content, Verdict>, Error> {
+    Err(needs_linux())
 }
 
 /// Everything that decides the result, and the operator where it can be seen.
@@ -56,27 +97,21 @@ async fn gather(
     if !input::is_file(&args.source) {
         let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
         report.at(&session.destination);
-        let key = one::key(&args.source, &session, "render")?;
-        invocation.listener.say(&format!("render {key}; {}", session.destination));
-        report.metadata.scope.namespaces = vec![key.namespace.clone()];
-        let snippets: Api<JsonnetSnippet> = Api::namespaced(session.client.clone(), &key.namespace);
-        let call = Call::new("get", jaas_api::GROUP, RESOURCE, &["get"]).within(Some(&key.namespace)).named(&key.name);
-        let snippet = session.call(&call, snippets.get(&key.name)).await?;
+        invocation.listener.say(&format!("render `{}`; {}", args.source, session.destination));
+        let (key, input) = live(&args.source, &session, "render").await?;
+        report.metadata.scope.namespaces = vec![key.namespace];
         report.metadata.scope.snippets = 1;
         // Without the right to see it, its own variables and limits are not known, which is said.
         let operator = find::operator(&session, &args.operator).await.ok().flatten();
         if operator.is_none() {
             invocation.listener.say("the operator cannot be seen: its own variables and limits are left out");
         }
-        let libraries = libraries(&session, &snippet, &BTreeMap::new()).await?;
-        return Ok((input::of(snippet, libraries)?, operator));
+        return Ok((input, operator));
     }
-    let bytes = std::fs::read_to_string(Path::new(&args.source));
-    let text = bytes.map_err(|error| Error::File { file: args.source.clone(), cause: error.to_string() })?;
-    if args.source.ends_with(".jsonnet") {
-        return Ok((input::program(&args.source, text), None));
-    }
-    let (snippet, present) = input::documents(&args.source, &text)?;
+    let (snippet, present) = match from_file(Path::new(&args.source))? {
+        Found::Program(input) => return Ok((*input, None)),
+        Found::Snippet { snippet, present } => (snippet, present),
+    };
     let is_complete = snippet.spec.libraries.iter().all(|library| present.contains_key(&library.name));
     let libraries = if is_complete {
         input::aliased(&snippet, &present)
@@ -85,7 +120,36 @@ async fn gather(
         report.at(&session.destination);
         libraries(&session, &snippet, &present).await?
     };
-    Ok((input::of(snippet, libraries)?, None))
+    Ok((input::of(*snippet, libraries)?, None))
+}
+
+/// A snippet of the cluster with its libraries.
+async fn live(name: &str, session: &Session, command: &'static str) -> Result<(Key, Input), Error> {
+    let key = one::key(name, session, command)?;
+    let snippets: Api<JsonnetSnippet> = Api::namespaced(session.client.clone(), &key.namespace);
+    let call = Call::new("get", jaas_api::GROUP, RESOURCE, &["get"]).within(Some(&key.namespace)).named(&key.name);
+    let snippet = session.call(&call, snippets.get(&key.name)).await?;
+    let libraries = libraries(session, &snippet, &BTreeMap::new()).await?;
+    Ok((key, input::of(snippet, libraries)?))
+}
+
+/// What a file holds.
+enum Found {
+    /// A program without any snippet around it.
+    Program(Box<Input>),
+    /// A snippet, and the files of libraries that stand beside it.
+    Snippet { snippet: Box<JsonnetSnippet>, present: BTreeMap<String, Files> },
+}
+
+fn from_file(path: &Path) -> Result<Found, Error> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| Error::File { file: file.clone(), cause: error.to_string() })?;
+    if file.ends_with(".jsonnet") {
+        return Ok(Found::Program(Box::new(input::program(&file, text))));
+    }
+    let (snippet, present) = input::documents(&file, &text)?;
+    Ok(Found::Snippet { snippet: Box::new(snippet), present })
 }
 
 /// The files of each library by alias: from the file, else from the cluster.

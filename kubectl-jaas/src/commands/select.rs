@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jaas_findings::Area;
 use jiff::Timestamp;
 
 use crate::cli::Targets;
@@ -33,6 +34,12 @@ pub(crate) enum ArgumentError {
     /// Two flags that say where.
     #[error("--namespace and --all-namespaces exclude each other")]
     TwoPlaces,
+    /// A word that is no area of `doctor`.
+    #[error("`{0}` is no area")]
+    Area(String),
+    /// A flag that this condition of `wait` does not have.
+    #[error("{0} is for no-findings only")]
+    OnlyNoFindings(&'static str),
 }
 
 impl ArgumentError {
@@ -40,7 +47,7 @@ impl ArgumentError {
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::Nothing | Self::TooMuch(_) => {
-                "choose exactly one of NAME…, --selector and --all; reconcile also knows --failed and --stale"
+                "choose exactly one of NAME…, --selector and --all; reconcile also knows --failed, --missing and --stale"
                     .to_owned()
             }
             Self::Slash { name, command } => match name.split_once('/') {
@@ -51,6 +58,8 @@ impl ArgumentError {
             },
             Self::NamesEverywhere => "give the namespace with -n, or choose by label with -l".to_owned(),
             Self::TwoPlaces => "leave one of them out".to_owned(),
+            Self::Area(_) => format!("one of {}", Area::ALL.map(Area::word).join(", ")),
+            Self::OnlyNoFindings(flag) => format!("leave {flag} out, or wait for no-findings"),
         }
     }
 }
@@ -61,6 +70,9 @@ pub(crate) enum SelectionError {
     /// Nothing at all.
     #[error("found no snippet, looking for {0}")]
     Empty(String),
+    /// Every announced artifact is in the store, of so many.
+    #[error("nothing is missing: {0} announced artifacts are in the store")]
+    NothingMissing(usize),
     /// Some names are not there.
     #[error("namespace `{namespace}` has no snippet {}; nothing was done", hint::few(.names))]
     Missing { names: Vec<String>, namespace: String },
@@ -72,6 +84,10 @@ impl SelectionError {
         match self {
             Self::Empty(_) => {
                 "see what is there: kubectl get jsonnetsnippets -A; --allow-empty makes this no failure".to_owned()
+            }
+            Self::NothingMissing(_) => {
+                "whether they are right: kubectl jaas storage verify --all; --allow-empty makes this no failure"
+                    .to_owned()
             }
             Self::Missing { namespace, .. } => format!("see what is there: kubectl get jsonnetsnippets -n {namespace}"),
         }
@@ -89,6 +105,8 @@ pub(crate) enum Which {
     All,
     /// Every one that is in one of these states.
     In(&'static [State]),
+    /// Every one whose announced artifact is not in the store, which only a look there can tell.
+    Missing,
 }
 
 /// States that `--failed` means.
@@ -112,6 +130,8 @@ pub(crate) struct States {
     pub(crate) failed: bool,
     /// `--stale`.
     pub(crate) stale: bool,
+    /// `--missing`.
+    pub(crate) missing: bool,
 }
 
 /// What the command line says.
@@ -137,6 +157,7 @@ impl Choice {
             (targets.selector.is_some(), "--selector"),
             (targets.all, "--all"),
             (states.failed, "--failed"),
+            (states.missing, "--missing"),
             (states.stale, "--stale"),
         ];
         let said: Vec<_> = said.into_iter().filter_map(|(is_said, word)| is_said.then_some(word)).collect();
@@ -150,13 +171,14 @@ impl Choice {
             ([_], None) if targets.all => Which::All,
             ([_], None) if states.failed => Which::In(FAILED),
             ([_], None) if states.stale => Which::In(STALE),
+            ([_], None) if states.missing => Which::Missing,
             ([_], None) => Which::Names(targets.names.iter().cloned().collect()),
         };
         let place = match (namespace, targets.all_namespaces, &which) {
             (Some(_), true, _) => return Err(ArgumentError::TwoPlaces),
             (_, true, Which::Names(_)) => return Err(ArgumentError::NamesEverywhere),
             (Some(namespace), false, _) => Place::Namespace(namespace.to_owned()),
-            (None, true, _) | (None, false, Which::All | Which::In(_)) => Place::Everywhere,
+            (None, true, _) | (None, false, Which::All | Which::In(_) | Which::Missing) => Place::Everywhere,
             (None, false, Which::Names(_) | Which::Labels(_)) => Place::Context,
         };
         Ok(Self { which, place })
@@ -190,7 +212,7 @@ impl Selection {
             namespaces: self.namespace.iter().cloned().collect(),
             selector: match &self.which {
                 Which::Labels(selector) => Some(selector.clone()),
-                Which::Names(_) | Which::All | Which::In(_) => None,
+                Which::Names(_) | Which::All | Which::In(_) | Which::Missing => None,
             },
             snippets: 0,
         }
@@ -203,7 +225,7 @@ impl Selection {
                 let is_named = |snippet: &Snippet| snippet.metadata.name.as_ref().is_some_and(|it| names.contains(it));
                 snippets.into_iter().filter(is_named).collect()
             }
-            Which::Labels(_) | Which::All => snippets,
+            Which::Labels(_) | Which::All | Which::Missing => snippets,
             Which::In(states) => {
                 let now = Timestamp::now();
                 snippets.into_iter().filter(|snippet| states.contains(&State::of(snippet, now))).collect()
@@ -238,6 +260,7 @@ impl fmt::Display for Selection {
                 let words = states.iter().map(|state| state.word()).collect::<Vec<_>>().join(" or ");
                 write!(f, "every snippet that is {words}")?;
             }
+            Which::Missing => f.write_str("every snippet whose artifact is not in the store")?,
         }
         match &self.namespace {
             Some(namespace) => write!(f, " in namespace `{namespace}`"),

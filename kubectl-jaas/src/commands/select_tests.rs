@@ -9,7 +9,7 @@ fn choose(line: &str) -> Result<Choice, ArgumentError> {
     let words = ["kubectl-jaas", "reconcile"].into_iter().chain(line.split_whitespace());
     let cli = Cli::try_parse_from(words).unwrap();
     let Command::Reconcile(args) = &cli.command else { panic!("not a reconcile: {line}") };
-    let states = States { failed: args.failed, stale: args.stale };
+    let states = States { failed: args.failed, stale: args.stale, missing: args.missing };
     Choice::new(&args.targets, states, cli.connection.namespace.as_deref(), "reconcile")
 }
 

@@ -38,7 +38,10 @@ pub(super) async fn run(args: &OneSnippet, invocation: &Invocation<'_>, report: 
     root.children.push(artifact);
     report.detail = Some(Detail::Tree(root));
     let exit = if unknown.is_empty() { Exit::Done } else { Exit::Partial };
-    let mut message = format!("{n_consumers} consumers found");
+    let mut message = match n_consumers {
+        1 => "1 consumer found".to_owned(),
+        count => format!("{count} consumers found"),
+    };
     if !unknown.is_empty() {
         message.push_str(&format!("; could not see: {}", unknown.join("; ")));
     }

@@ -1,12 +1,14 @@
 //! `wait`: until something is the case, or will not be by itself.
 
+mod findings;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::ending::Ending;
-use super::select::{Choice, States};
+use super::select::{ArgumentError, Choice, States};
 use super::settle::{self, Waiting};
 use super::status::{is_announced, list_artifacts, list_snippets};
 use super::watch::Watch;
@@ -23,7 +25,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Waits, and notes how it was in the end.
 pub(super) async fn run(args: &WaitArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
     let deadline = Instant::now() + args.timeout;
+    let given = [(args.fail_on.is_some(), "--fail-on"), (args.depth.is_some(), "--depth")];
+    if let Some((_, flag)) =
+        given.into_iter().find(|(is_given, _)| *is_given && args.condition != Condition::NoFindings)
+    {
+        return Err(ArgumentError::OnlyNoFindings(flag).into());
+    }
     match args.condition {
+        Condition::NoFindings => findings::none_left(args, deadline, invocation, report).await,
         Condition::Leader => one_leads(args, deadline, invocation, report).await,
         Condition::Ready | Condition::Recovered => snippets(args, deadline, invocation, report).await,
     }

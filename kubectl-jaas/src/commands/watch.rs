@@ -44,7 +44,7 @@ impl Watch {
                 Some(name) if names.len() == 1 => watcher::Config::default().fields(&format!("metadata.name={name}")),
                 _ => watcher::Config::default(),
             },
-            Which::All | Which::In(_) => watcher::Config::default(),
+            Which::All | Which::In(_) | Which::Missing => watcher::Config::default(),
         };
         let call = Call::new("list", jaas_api::GROUP, RESOURCE, needs).within(selection.namespace.as_deref());
         Self { events: watcher(api, config).default_backoff().boxed(), listing: BTreeSet::new(), call }

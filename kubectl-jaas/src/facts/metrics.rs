@@ -1,5 +1,7 @@
 //! Figures that the operator's metrics tell, where a Service names their port.
 
+use std::time::Duration;
+
 use jaas_findings::facts::{Facts, Health, HealthState, Metrics, Pod, Usage};
 use jaas_findings::known::Obstacle;
 use jaas_findings::{Known, Why};
@@ -7,6 +9,9 @@ use jaas_findings::{Known, Why};
 use super::network::Target;
 use super::tell;
 use crate::session::{Call, Session};
+
+/// Longest wait for an answer: figures are worth something beside all else, and nothing is held up for them.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What was read.
 pub(super) struct Read(Known<String>);
@@ -26,9 +31,15 @@ pub(super) async fn read(
     let path = format!("/api/v1/namespaces/{namespace}/services/http:{name}:{port}/proxy/metrics");
     let Ok(request) = http::Request::get(path).body(Vec::new()) else { return not_offered("a path to the metrics") };
     let call = Call::new("get", "", "services/proxy", &["get"]).within(Some(namespace)).named(name);
-    match session.call(&call, session.client.request_text(request)).await {
-        Ok(text) => Read(Known::Yes(text)),
-        Err(error) => Read(Known::No(tell::why(&error))),
+    // Of a Pod that does not answer, one refusal says enough.
+    let client = match session.once() {
+        Ok(client) => client,
+        Err(error) => return Read(Known::No(tell::why(&error))),
+    };
+    match tokio::time::timeout(PATIENCE, session.call(&call, client.request_text(request))).await {
+        Ok(Ok(text)) => Read(Known::Yes(text)),
+        Ok(Err(error)) => Read(Known::No(tell::why(&error))),
+        Err(_) => Read(Known::No(Why::new(Obstacle::TimedOut, "the metrics, through their Service"))),
     }
 }
 

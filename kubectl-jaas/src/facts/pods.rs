@@ -58,7 +58,7 @@ fn of(pod: &Object) -> Pod {
 }
 
 /// Bytes of a quantity such as `512Mi`; `None` for one that has no whole number of them.
-pub(super) fn bytes(quantity: &str) -> Option<u64> {
+pub(crate) fn bytes(quantity: &str) -> Option<u64> {
     const UNITS: [(&str, u32); 12] = [
         ("Ki", 10),
         ("Mi", 20),

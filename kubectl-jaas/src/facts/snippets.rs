@@ -33,21 +33,21 @@ impl Scope<'_> {
 }
 
 /// The snippets of the scope.
-pub(super) async fn list(session: &Session, scope: &Scope<'_>) -> Result<Vec<Snippet>, Error> {
+pub(crate) async fn list(session: &Session, scope: &Scope<'_>) -> Result<Vec<Snippet>, Error> {
     let call = Call::new("list", jaas_api::GROUP, RESOURCE, &["list"]).within(scope.namespace);
     let params = ListParams { label_selector: scope.labels.map(str::to_owned), ..ListParams::default() };
     pages(session, &call, &api(session, scope.namespace), params).await
 }
 
 /// ExternalArtifacts of the scope's namespaces.
-pub(super) async fn artifacts(session: &Session, scope: &Scope<'_>) -> Result<Vec<ExternalArtifact>, Error> {
+pub(crate) async fn artifacts(session: &Session, scope: &Scope<'_>) -> Result<Vec<ExternalArtifact>, Error> {
     let group = jaas_api::artifact::FLUX_SOURCE_GROUP;
     let call = Call::new("list", group, "externalartifacts", &["list"]).within(scope.namespace);
     pages(session, &call, &api(session, scope.namespace), ListParams::default()).await
 }
 
 /// Events that tell of withdrawals that were given up.
-pub(super) async fn withdrawals(session: &Session, scope: &Scope<'_>) -> Known<Vec<Event>> {
+pub(crate) async fn withdrawals(session: &Session, scope: &Scope<'_>) -> Known<Vec<Event>> {
     let events: Api<Object> = api(session, scope.namespace);
     let call = Call::new("list", "", "events", &["list"]).within(scope.namespace);
     let params = ListParams::default().fields("involvedObject.kind=JsonnetSnippet,reason=WithdrawForced");

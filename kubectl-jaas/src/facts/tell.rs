@@ -23,7 +23,7 @@ pub(crate) fn is_missing_right(why: &str) -> bool {
 }
 
 /// What stood in the way. A missing right is named as one would say it: `list pods in namespace jaas-system`.
-pub(super) fn why(error: &Error) -> Why {
+pub(crate) fn why(error: &Error) -> Why {
     match error {
         Error::Forbidden { call, .. } => Why::new(Obstacle::NoRight, call.to_string().replace('`', "")),
         Error::TimedOut { call, .. } => Why::new(Obstacle::TimedOut, call.to_string().replace('`', "")),

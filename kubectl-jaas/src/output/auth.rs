@@ -15,7 +15,9 @@ pub(super) fn rights(rights: &[Right]) -> Screen {
             (None, _) => "unknown",
         };
         let place = if right.namespace.is_empty() { "everywhere".to_owned() } else { right.namespace.clone() };
-        table.row([right.command.clone(), right.verb.clone(), right.resource.clone(), place, have.to_owned()]);
+        let what =
+            if right.name.is_empty() { right.resource.clone() } else { format!("{} {}", right.resource, right.name) };
+        table.row([right.command.clone(), right.verb.clone(), what, place, have.to_owned()]);
     }
     Screen::of(table)
 }

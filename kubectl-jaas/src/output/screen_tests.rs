@@ -186,6 +186,7 @@ fn rights_say_where_and_whether() {
         command: "restart".to_owned(),
         verb: "patch".to_owned(),
         resource: "deployments.apps".to_owned(),
+        name: String::new(),
         namespace: "jaas-system".to_owned(),
         optional,
         allowed,

@@ -109,7 +109,7 @@ impl Error {
             Self::Forbidden { rule, .. } => rule.clone(),
             Self::NotFound { call } => format!("see what is there: kubectl get {} -A", call.kind()),
             Self::NoKind { .. } => "install JaaS's custom resource definitions, or choose another --context".to_owned(),
-            Self::Invalid { .. } => "compare flags and names with: kubectl jaas reconcile --help".to_owned(),
+            Self::Invalid { .. } => "compare flags and names with the help of the command: --help".to_owned(),
             Self::Conflict { .. } => "look again, then repeat the command".to_owned(),
             Self::Unreachable { cause, .. } if cause.contains("certificate") => {
                 "the certificate does not match: check certificate-authority and tls-server-name of the kubeconfig"
@@ -123,7 +123,7 @@ impl Error {
     }
 
     /// Gives the failure of a call its name.
-    pub(super) fn classify(call: &Call, error: kube::Error, server: &str) -> Self {
+    pub(crate) fn classify(call: &Call, error: kube::Error, server: &str) -> Self {
         let (call, server) = (Box::new(call.clone()), server.to_owned());
         match error {
             kube::Error::Api(status) => Self::from_status(call, &status, server),

@@ -29,12 +29,13 @@ impl Writes {
         }
     }
 
-    /// Whether a request may leave. Reviews ask a question with POST and keep nothing.
+    /// Whether a request may leave. Reviews ask a question with POST and keep nothing, and neither does a request for a token.
     fn admits(self, method: &Method, uri: &Uri) -> bool {
         let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         let is_review = *method == Method::POST
             && (uri.path().starts_with("/apis/authorization.k8s.io/")
-                || uri.path().starts_with("/apis/authentication.k8s.io/"));
+                || uri.path().starts_with("/apis/authentication.k8s.io/")
+                || (uri.path().contains("/serviceaccounts/") && uri.path().ends_with("/token")));
         let is_tried = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "dryRun=All"));
         is_read
             || is_review
@@ -110,6 +111,8 @@ mod tests {
             (Method::DELETE, "/api/v1/pods/x", [true, false, false]),
             (Method::POST, "/api/v1/events", [true, false, false]),
             (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", [true, true, true]),
+            (Method::POST, "/api/v1/namespaces/a/serviceaccounts/b/token", [true, true, true]),
+            (Method::POST, "/api/v1/namespaces/a/serviceaccounts", [true, false, false]),
         ];
         for (method, uri, expected) in cases {
             let uri = uri.parse().unwrap();

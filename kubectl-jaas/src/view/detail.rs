@@ -32,6 +32,10 @@ pub(crate) enum Detail {
     Records(Vec<Record>),
     /// Of `render`.
     Rendered(Rendered),
+    /// Of `diff`.
+    Difference(Box<super::Difference>),
+    /// Of the commands on the store.
+    Store(Box<super::StoreView>),
 }
 
 /// What a look at an installation found.
@@ -224,6 +228,9 @@ pub(crate) struct Right {
     pub(crate) resource: String,
     /// Where; empty for all namespaces.
     pub(crate) namespace: String,
+    /// The one object that is meant; any where empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) name: String,
     /// Whether the command works without it, in part.
     pub(crate) optional: bool,
     /// Whether it is there; `None` where nobody could say.

@@ -17,6 +17,9 @@ pub(crate) struct Target {
     /// From asking to the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seconds: Option<f64>,
+    /// How its artifact was verified: `head`, `hash`, or `failed`; absent where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<&'static str>,
 }
 
 /// Identity of an object.
@@ -100,7 +103,7 @@ impl Target {
             namespace: key.namespace.clone(),
             name: key.name.clone(),
         };
-        Self { object, outcome, reason: String::new(), message: String::new(), seconds: None }
+        Self { object, outcome, reason: String::new(), message: String::new(), seconds: None, verified: None }
     }
 
     /// The same with a reason and its message.

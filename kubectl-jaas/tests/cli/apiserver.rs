@@ -36,8 +36,16 @@ struct World {
     patches: Vec<Value>,
     /// Answers to GET by path, before everything else.
     answers: BTreeMap<String, String>,
+    /// Answers to POST and DELETE by path.
+    posted: BTreeMap<String, (u16, String)>,
+    /// What was sent with each of these.
+    bodies: Vec<(String, Value)>,
+    /// Paths that are never answered.
+    hung: Vec<String>,
     /// Paths whose GET is forbidden.
     forbidden: Vec<String>,
+    /// Beginning of the paths of a group that this server does not serve.
+    unserved: Option<String>,
     /// Beginning of the paths that a storage server answers; none where nobody does.
     storage: Option<String>,
     /// What that server has, by what follows.
@@ -74,6 +82,39 @@ impl ApiServer {
     /// Answers GET of that path so from now on.
     pub(crate) fn answer_with(&self, path: &str, body: impl ToString) {
         self.world.0.lock().unwrap().answers.insert(path.to_owned(), body.to_string());
+    }
+
+    /// Answers POST and DELETE of that path so from now on.
+    pub(crate) fn take(&self, path: &str, code: u16, body: impl ToString) {
+        self.world.0.lock().unwrap().posted.insert(path.to_owned(), (code, body.to_string()));
+    }
+
+    /// Never answers that path from now on.
+    pub(crate) fn hang(&self, path: &str) {
+        self.world.0.lock().unwrap().hung.push(path.to_owned());
+    }
+
+    /// Blocks until a request has arrived there.
+    pub(crate) fn wait_for(&self, path: &str) {
+        let (world, changed) = &*self.world;
+        let has_none = |world: &mut World| world.requests.iter().all(|request| !request.contains(path));
+        drop(changed.wait_while(world.lock().unwrap(), has_none).unwrap());
+    }
+
+    /// What was sent there by POST and DELETE.
+    pub(crate) fn taken(&self, path: &str) -> Vec<Value> {
+        let bodies = &self.world.0.lock().unwrap().bodies;
+        bodies.iter().filter(|(known, _)| known == path).map(|(_, body)| body.clone()).collect()
+    }
+
+    /// Answers GET of that path as if there was nothing.
+    pub(crate) fn forget(&self, path: &str) {
+        self.world.0.lock().unwrap().answers.remove(path);
+    }
+
+    /// Knows no path that begins so, as of a kind that is not installed.
+    pub(crate) fn unknown(&self, prefix: &str) {
+        self.world.0.lock().unwrap().unserved = Some(prefix.to_owned());
     }
 
     /// Forbids GET of that path from now on.
@@ -155,6 +196,16 @@ impl ApiServer {
                 world.lock().unwrap().requests.push(format!("{method} {target}"));
                 changed.notify_all();
             }
+            if self.world.0.lock().unwrap().unserved.as_ref().is_some_and(|prefix| path.starts_with(prefix)) {
+                let head =
+                    "HTTP/1.1 404 X\r\ncontent-type: text/plain\r\ncontent-length: 19\r\n\r\n404 page not found\n";
+                stream.write_all(head.as_bytes()).ok()?;
+                continue;
+            }
+            if self.world.0.lock().unwrap().hung.iter().any(|known| known == path) {
+                let (world, changed) = &*self.world;
+                drop(changed.wait_while(world.lock().unwrap(), |_| true));
+            }
             if query.contains("watch=true") {
                 return self.watch(&mut stream, query);
             }
@@ -171,8 +222,17 @@ impl ApiServer {
                 let is_open = method == "GET" && !world.forbidden.iter().any(|known| known == path);
                 world.answers.get(path).cloned().filter(|_| is_open)
             };
+            let posted = {
+                let world = &mut *self.world.0.lock().unwrap();
+                let posted = world.posted.get(path).cloned().filter(|_| matches!(method, "POST" | "DELETE"));
+                if posted.is_some() {
+                    world.bodies.push((path.to_owned(), serde_json::from_slice(&body).unwrap_or_default()));
+                }
+                posted
+            };
             let (code, text) = match known {
                 Some(text) => (200, text),
+                None if posted.is_some() => posted.unwrap(),
                 None => {
                     let (code, answer) = self.answer(method, path, query, &body);
                     (code, answer.to_string())

@@ -3,14 +3,27 @@
 use super::plugin::Plugin;
 
 /// A command line of each command that asks a cluster.
-const LINES: [&str; 18] = [
+const LINES: [&str; 31] = [
     "status",
     "doctor",
     "storage doctor",
     "check-storage",
+    "storage info",
+    "storage df",
+    "storage du",
+    "storage ls",
+    "storage verify --all",
+    "storage fetch web --list",
+    "storage prune --expired --all",
+    "storage sweep",
+    "storage find-orphans",
+    "storage repair --all",
+    "storage advise limits",
+    "reconcile --missing",
     "explain web",
     "reconcile --all",
     "render web",
+    "diff web",
     "history web",
     "tree web",
     "events",
@@ -72,7 +85,9 @@ fn every_command_takes_kubectls_connection_flags() {
 
 #[test]
 fn a_name_with_a_slash_is_told_how_to_say_it() {
-    for command in ["history", "tree", "events", "logs", "suspend", "resume", "wait ready", "status"] {
+    for command in
+        ["diff", "auth tenant", "history", "tree", "events", "logs", "suspend", "resume", "wait ready", "status"]
+    {
         let ran = Plugin::without_server().run(&format!("{command} team-a/web"));
         assert_eq!(ran.code, 2, "{command}: {ran:?}");
         let expected = format!("hint: if `team-a` is the namespace: kubectl jaas {command} web -n team-a");

@@ -91,9 +91,16 @@ impl Installation {
     fn publish(&self) {
         let snippets: Vec<_> =
             self.names.iter().map(|name| self.snippet(name, "True", "Synced", "published")).collect();
-        self.list(SNIPPETS, &snippets);
         let artifacts: Vec<_> = self.names.iter().map(|name| self.artifact(name)).collect();
-        self.list(ARTIFACTS, &artifacts);
+        for (path, items) in [(SNIPPETS, &snippets), (ARTIFACTS, &artifacts)] {
+            self.list(path, items);
+            let (group, plural) = path.rsplit_once('/').unwrap();
+            let within = format!("{group}/namespaces/team-a/{plural}");
+            self.list(&within, items);
+            for item in items {
+                self.server.answer_with(&format!("{within}/{}", item["metadata"]["name"].as_str().unwrap()), item);
+            }
+        }
     }
 
     /// The first snippet has this condition from now on.

@@ -52,10 +52,21 @@ impl Plugin {
         finish(self.start(line))
     }
 
+    /// Runs these words to their end, some of which may hold spaces.
+    pub(crate) fn run_words(&self, words: &[&str]) -> Ran {
+        finish(self.start_words(words.iter().copied()))
+    }
+
     /// Starts a command line.
     pub(crate) fn start(&self, line: &str) -> Child {
+        self.start_words(line.split_whitespace())
+    }
+
+    fn start_words<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Child {
         Command::new(env!("CARGO_BIN_EXE_kubectl-jaas"))
-            .args(line.split_whitespace())
+            .args(words)
+            .env_remove("AWS_PROFILE")
+            .env_remove("AWS_ACCESS_KEY_ID")
             .env("KUBECONFIG", self.kubeconfig.path())
             .env("NO_COLOR", "1")
             .env_remove("JAAS_OPERATOR_NAMESPACE")

@@ -5,7 +5,7 @@
 //! leader knows an emptied store from another place.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jaas_storage::Store;
@@ -73,13 +73,15 @@ pub struct Custody(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     owner: watch::Sender<Owner>,
+    /// Our own mark, once it is known.
+    identity: OnceLock<OwnerMark>,
     doubt: Notify,
 }
 
 impl Default for Custody {
     fn default() -> Self {
         let owner = watch::Sender::new(Owner::Unknown("its mark was not read yet".to_owned()));
-        Self(Arc::new(Inner { owner, doubt: Notify::new() }))
+        Self(Arc::new(Inner { owner, identity: OnceLock::new(), doubt: Notify::new() }))
     }
 }
 
@@ -98,6 +100,11 @@ impl Custody {
             Owner::Unknown(why) => Err(NotOurs::Unknown(why.clone())),
             Owner::Foreign(mark) => Err(NotOurs::Foreign(mark.clone())),
         }
+    }
+
+    /// Our own mark, whatever the store carries; `None` until it is known, which takes a term of this process.
+    pub fn identity(&self) -> Option<&OwnerMark> {
+        self.0.identity.get()
     }
 
     /// Files are gone that should be there, so the mark may be, too.
@@ -205,6 +212,7 @@ impl Keeper {
             release: format!("{}/{}", self.settings.namespace, self.settings.release),
             scope: self.settings.scope.join(","),
         };
+        let _ = self.custody.0.identity.set(mark.clone());
         let claim = {
             let _permit = self.settings.authority.permit().map_err(|error| error.to_string())?;
             let claim = self.settings.store.claim(&mark, self.take_over).await;

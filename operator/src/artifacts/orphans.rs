@@ -248,12 +248,8 @@ mod tests {
 
     #[test]
     fn only_namespaces_with_artifacts_are_asked_for_and_only_watched_ones() {
-        let item = |namespace: &str, kind| Item {
-            key: Some(Key::new(namespace, "web").unwrap()),
-            path: String::new(),
-            kind,
-            size: 1,
-        };
+        let item =
+            |namespace: &str, kind| Item { key: Some(Key::new(namespace, "web").unwrap()), kind, ..Item::of("", 1) };
         let revision = || ItemKind::Revision(Revision::of_document(b"x"));
         let listing =
             [item("a", revision()), item("b", revision()), item("b", revision()), item("c", ItemKind::Foreign)];

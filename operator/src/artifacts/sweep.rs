@@ -10,23 +10,28 @@ use crate::snippet::World;
 use crate::snippet::outcome::chain;
 use crate::telemetry::metrics::Metrics;
 
-/// Sweeps a store of ours at once and then at every interval while the process leads; an interval of zero sweeps never.
+/// Longest pause while nothing may be removed: a process leads, and knows whose store it is, only some time after its start.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Sweeps a store of ours as soon as the process leads and then at every interval; an interval of zero sweeps never.
 pub async fn run(world: Arc<World>, interval: Duration, max_age: Duration, stop: CancellationToken) {
     if interval.is_zero() {
         return;
     }
     loop {
         let leads = world.authority.permit().is_ok();
+        let mut pause = interval.min(LOOK);
         // Asked anew after the wait, and held until the sweep is over: whoever leads next waits for it.
         if leads
             && world.custody.may_remove().await.is_ok()
             && let Ok(_permit) = world.authority.permit()
         {
             sweep(&*world.store, &world.metrics, max_age).await;
+            pause = interval;
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(interval) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

@@ -86,6 +86,12 @@ pub struct Run {
     /// Reconciles that run at once.
     #[arg(long, help_heading = "Operator", default_value = "16", value_name = "N")]
     pub max_concurrent_reconciles: String,
+    /// How often a snippet may be rendered in the long run, as a number, a slash, and sec, min or hour; 0/min sets no limit.
+    #[arg(long, help_heading = "Operator", default_value = "60/min", value_name = "N/PERIOD")]
+    pub rerender_rate: String,
+    /// Renders of a snippet that may come at once after a rest, at least 1.
+    #[arg(long, help_heading = "Operator", default_value = "120", value_name = "N")]
+    pub rerender_burst: String,
     /// Where the pages of reasons live.
     #[arg(long, help_heading = "Operator", default_value = jaas_api::reason::RUNBOOK_BASE_URL, value_name = "URL")]
     pub runbook_base_url: String,
@@ -105,6 +111,16 @@ pub struct Run {
     /// Address space of one evaluation, at least 96Mi.
     #[arg(long, help_heading = "Evaluation", default_value = "256Mi", value_name = "BYTES")]
     pub evaluation_memory: String,
+
+    /// Hosts that sources may be fetched from, separated by commas: names, `*.` and the end of a name, addresses, ranges; with `:PORT` if wanted. Loopback, link-local and metadata addresses are refused unless that very address and port are listed. The services of Flux's namespace when empty; our own storage server in any case.
+    #[arg(long, help_heading = "Sources", default_value = "", hide_default_value = true, value_name = "HOSTS")]
+    pub allowed_source_hosts: String,
+    /// Namespace of Flux's source-controller.
+    #[arg(long, help_heading = "Sources", default_value = "flux-system", value_name = "NAME")]
+    pub flux_namespace: String,
+    /// Downloads of sources that are kept in memory, and twice as much of what was unpacked from them.
+    #[arg(long, help_heading = "Sources", default_value = "32Mi", value_name = "BYTES")]
+    pub source_cache: String,
 
     /// Kind of store.
     #[arg(long, help_heading = "Storage", default_value = "local", value_name = "KIND")]
@@ -226,6 +242,10 @@ pub struct Run {
     /// Host and port of the metrics server; 0 switches it off.
     #[arg(long, help_heading = "Management", default_value = ":8083", value_name = "HOST:PORT")]
     pub metrics_bind_address: String,
+    /// Address and port of the admin endpoint, which the plugin uses to look at the store and to repair it; off when empty. Only a
+    /// loopback address is taken, such as 127.0.0.1:8085: a port-forward reaches it there.
+    #[arg(long, help_heading = "Management", default_value = "", value_name = "IP:PORT")]
+    pub admin_bind_address: String,
     /// How long readiness is off before connections are closed; 0 means not at all.
     #[arg(long, help_heading = "Management", default_value = "5s", value_name = "DURATION")]
     pub shutdown_delay: String,

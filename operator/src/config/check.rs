@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jaas_sources::Hosts;
 use jaas_storage::{S3Credentials, S3Options};
 
 use crate::artifacts::scrub::Pace;
 use crate::leadership::Timing;
+use crate::snippet::pace::Rate;
 
 use super::value::{self, duration, whole_number};
-use super::{Backend, Cluster, Config, Election, Evaluation, Listener, Log, Run, Snippets, Storage};
+use super::{Backend, Cluster, Config, Election, Evaluation, Listener, Log, Run, Snippets, Sources, Storage};
 
 /// Prefix of environment variables that define external variables.
 const EXT_VAR_PREFIX: &str = "JAAS_EXT_VAR_";
@@ -66,6 +69,7 @@ impl Config {
             cluster: Cluster { kubeconfig: run.kubeconfig.clone(), watch_namespaces: names(&run.watch_namespaces) },
             snippets: snippets(&run, environment, &mut mistakes),
             evaluation: evaluation(&run, &mut mistakes),
+            sources: sources(&run, &mut mistakes),
             storage: storage(&run, &mut mistakes),
             release: run.leader_election_id.clone(),
             election: election(&run, &mut mistakes),
@@ -76,6 +80,7 @@ impl Config {
                 write_timeout: mistakes.read("management-write-timeout", &run.management_write_timeout, duration),
             },
             metrics: metrics(&run.metrics_bind_address, &mut mistakes),
+            admin: admin(&run.admin_bind_address, &mut mistakes),
             shutdown_delay: mistakes.read("shutdown-delay", &run.shutdown_delay, duration),
             log: log(&run, &mut mistakes),
         };
@@ -126,8 +131,18 @@ fn snippets(run: &Run, environment: impl IntoIterator<Item = (String, String)>, 
         artifact_gc_grace: mistakes.read("artifact-gc-grace", &run.artifact_gc_grace, duration),
         max_withdraw_wait: if wait.is_zero() { DEFAULT_WITHDRAW_WAIT } else { wait },
         runbook_base_url: format!("{}/", run.runbook_base_url.trim_end_matches('/')),
+        rate: rate(run, mistakes),
         max_concurrent_reconciles: usize::try_from(reconciles).unwrap_or(usize::MAX),
     }
+}
+
+fn rate(run: &Run, mistakes: &mut Mistakes) -> Option<Rate> {
+    let period = mistakes.read("rerender-rate", &run.rerender_rate, value::rate);
+    let burst = mistakes.read("rerender-burst", &run.rerender_burst, |text| {
+        let burst = u32::try_from(value::whole_number(text)?).map_err(|_| "must be at most 4294967295".to_owned())?;
+        if burst == 0 { Err("must be at least 1".to_owned()) } else { Ok(burst) }
+    });
+    Some(Rate { period: period?, burst: NonZeroU32::new(burst)? })
 }
 
 fn evaluation(run: &Run, mistakes: &mut Mistakes) -> Evaluation {
@@ -147,6 +162,29 @@ fn evaluation(run: &Run, mistakes: &mut Mistakes) -> Evaluation {
             _ => Err("must be at least 96Mi: 64Mi are the evaluation's stack".to_owned()),
         }),
     }
+}
+
+/// The listed hosts or, where none is listed, the services of Flux's namespace; and the host of our own storage server, for snippets
+/// that are made of others.
+fn sources(run: &Run, mistakes: &mut Mistakes) -> Sources {
+    let listed = run.allowed_source_hosts.as_str();
+    let hosts = match listed.trim() {
+        "" => Hosts::parse(&services_of(&run.flux_namespace)),
+        listed => Hosts::parse(listed),
+    };
+    let hosts = hosts.unwrap_or_else(|error| {
+        mistakes.add(if listed.trim().is_empty() { "flux-namespace" } else { "allowed-source-hosts" }, error);
+        Hosts::default()
+    });
+    Sources {
+        hosts: hosts.and(jaas_sources::hosts::of_url(&run.storage_base_url)),
+        cache_bytes: mistakes.read("source-cache", &run.source_cache, value::bytes),
+    }
+}
+
+/// Every spelling under which a Pod reaches the services of a namespace.
+fn services_of(namespace: &str) -> String {
+    ["", ".svc", ".svc.cluster.local"].map(|end| format!("*.{namespace}{end}")).join(",")
 }
 
 fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
@@ -265,6 +303,21 @@ fn metrics(address: &str, mistakes: &mut Mistakes) -> Option<SocketAddr> {
     resolved
 }
 
+/// The endpoint speaks no TLS, so its tokens must not leave the machine.
+fn admin(address: &str, mistakes: &mut Mistakes) -> Option<SocketAddr> {
+    if address.is_empty() {
+        return None;
+    }
+    let read = address.parse().ok().filter(|found: &SocketAddr| found.ip().is_loopback() && found.port() > 0);
+    if read.is_none() {
+        mistakes.add(
+            "admin-bind-address",
+            format_args!("must be empty or a loopback address with a port, such as 127.0.0.1:8085, got {address:?}"),
+        );
+    }
+    read
+}
+
 fn log(run: &Run, mistakes: &mut Mistakes) -> Log {
     let level = match run.log_level.as_str() {
         "debug" => tracing::Level::DEBUG,
@@ -320,6 +373,7 @@ mod tests {
                 "--log-level=loud",
                 "--log-format=xml",
                 "--metrics-bind-address=nowhere",
+                "--admin-bind-address=0.0.0.0:8085",
                 "--ext-var=secret",
                 "--evaluation-memory=64Mi",
                 "--runbook-base-url=ftp://x",
@@ -350,6 +404,7 @@ mod tests {
                 "Invalid --leader-election-lease-duration: the lease duration 5s must be longer than the renew deadline 10s",
                 "Invalid --management-port: must be an integer in 1..65535, got \"x\"",
                 "Invalid --metrics-bind-address: must be 0 or HOST:PORT with a port in 1..65535, got \"nowhere\"",
+                "Invalid --admin-bind-address: must be empty or a loopback address with a port, such as 127.0.0.1:8085, got \"0.0.0.0:8085\"",
                 "Invalid --shutdown-delay: must not be negative, got \"-1s\"",
                 "Invalid --log-level: must be one of debug, info, warn, error, got \"loud\"",
                 "Invalid --log-format: must be one of json, text, got \"xml\"",
@@ -366,6 +421,21 @@ mod tests {
         .unwrap();
         let expected = [("a", "b=c"), ("d", "1,2"), ("e", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(config.snippets.external_variables, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn the_admin_endpoint_is_off_or_stays_on_this_machine() {
+        let admin = |address: &str| {
+            let flag = format!("--admin-bind-address={address}");
+            config(&[&ENOUGH[..], &[&flag]].concat(), &[]).map(|config| config.admin)
+        };
+        assert_eq!(admin(""), Ok(None));
+        for right in ["127.0.0.1:8085", "[::1]:8085", "127.8.9.1:1"] {
+            assert_eq!(admin(right).unwrap().unwrap().to_string(), right);
+        }
+        for wrong in [":8085", "0.0.0.0:8085", "[::]:8085", "10.0.0.1:8085", "localhost:8085", "127.0.0.1:0", "8085"] {
+            assert!(admin(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -33,17 +33,54 @@ pub(super) fn whole_number(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a rate such as `60/min` as the time between two of it; `None` means that there is no limit.
+pub(super) fn rate(text: &str) -> Result<Option<Duration>, String> {
+    let wrong = || "must be a number, a slash, and sec, min or hour, such as 60/min".to_owned();
+    let (number, period) = text.split_once('/').ok_or_else(wrong)?;
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    let seconds = match period.trim().to_ascii_lowercase().as_str() {
+        "s" | "sec" | "second" | "seconds" => 1.0,
+        "m" | "min" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hour" | "hours" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    if number == 0.0 {
+        return Ok(None);
+    }
+    match Duration::try_from_secs_f64(seconds / number) {
+        Ok(period) if number > 0.0 && !period.is_zero() => Ok(Some(period)),
+        _ => Err(wrong()),
+    }
+}
+
 /// Reads a number of bytes: plain, or a Kubernetes quantity such as `256Mi`.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 6] =
-        [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)];
+    const UNITS: [(&str, u64); 10] = [
+        ("Ki", 1 << 10),
+        ("Mi", 1 << 20),
+        ("Gi", 1 << 30),
+        ("Ti", 1 << 40),
+        ("Pi", 1 << 50),
+        ("k", 1_000),
+        ("M", 1_000_000),
+        ("G", 1_000_000_000),
+        ("T", 1_000_000_000_000),
+        ("P", 1_000_000_000_000_000),
+    ];
     let text = text.trim();
     let (digits, factor) =
         UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).unwrap_or((text, 1));
-    whole_number(digits)?
-        .checked_mul(factor)
-        .ok_or_else(|| "is too large".to_owned())
-        .map_err(|why| format!("{why}; write it like 256Mi"))
+    let too_large = || "is too large; write it like 256Mi".to_owned();
+    match digits.split_once('.') {
+        // A fraction of a byte counts as a whole one, as in Kubernetes.
+        Some((whole, part)) if factor > 1 && part.len() <= 9 && part.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let scale = 10_u128.pow(u32::try_from(part.len()).unwrap_or_default());
+            let part: u128 = if part.is_empty() { 0 } else { part.parse().map_err(|_| too_large())? };
+            let thousandths = u128::from(whole_number(whole)?) * scale + part;
+            u64::try_from((thousandths * u128::from(factor)).div_ceil(scale)).map_err(|_| too_large())
+        }
+        _ => whole_number(digits)?.checked_mul(factor).ok_or_else(too_large),
+    }
 }
 
 #[cfg(test)]
@@ -70,10 +107,26 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_a_number_and_a_period() {
+        assert_eq!(rate("60/min"), Ok(Some(Duration::from_secs(1))));
+        assert_eq!(rate(" 0.5 / Hour "), Ok(Some(Duration::from_secs(7200))));
+        assert_eq!(rate("4/s"), Ok(Some(Duration::from_millis(250))));
+        assert_eq!(rate("0/min"), Ok(None));
+        for wrong in ["", "60", "60/", "/min", "-1/min", "x/min", "NaN/min", "inf/s", "1e300/s", "60/day"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn quantities_have_units() {
         assert_eq!(bytes("256Mi"), Ok(256 << 20));
         assert_eq!(bytes("1G"), Ok(1_000_000_000));
         assert_eq!(bytes("512"), Ok(512));
-        assert!(bytes("12X").is_err());
+        assert_eq!(bytes("2Ti"), Ok(2 << 40));
+        assert_eq!(bytes("1.5Gi"), Ok(3 << 29));
+        assert_eq!(bytes("0.1k"), Ok(100));
+        for wrong in ["12X", "1.5", "1.x5Gi", "-1Gi", "20000000Ti", "Gi", "1.5.5Gi"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
     }
 }

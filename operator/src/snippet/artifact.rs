@@ -1,6 +1,8 @@
 //! The ExternalArtifact that a snippet is to have, and how far one is from it. Pure.
 
-use jaas_api::artifact::{Artifact, ExternalArtifactSpec, ProducerRef};
+use std::collections::BTreeMap;
+
+use jaas_api::artifact::{Artifact, ExternalArtifactSpec, ProducerRef, SOURCE_REVISION};
 use jaas_api::{API_VERSION, ExternalArtifact, JsonnetSnippet};
 use jaas_storage::{Digest, Key, Revision};
 use jiff::Timestamp;
@@ -32,6 +34,8 @@ pub struct Announcement {
     pub digest: String,
     /// Number of bytes.
     pub size: i64,
+    /// What the snippet's source calls the state that was rendered, if it has one; `None` where that is left as it is.
+    pub source_revision: Option<Option<String>>,
 }
 
 /// What is to be announced of stored bytes.
@@ -43,6 +47,7 @@ pub fn announcement(world: &World, key: &Key, revision: &Revision, digest: &Dige
         revision: revision.to_string(),
         digest: digest.to_string(),
         size: i64::try_from(size).unwrap_or(i64::MAX),
+        source_revision: None,
     }
 }
 
@@ -118,9 +123,13 @@ pub fn object_patch(artifact: &ExternalArtifact, snippet: &JsonnetSnippet) -> Op
 pub fn status_patch(artifact: &ExternalArtifact, announced: &Announcement, now: Timestamp) -> Map<String, Value> {
     let current = artifact.status.clone().unwrap_or_default();
     let mut desired = current.clone();
+    let metadata = metadata(current.artifact.as_ref(), announced);
     let same = current.artifact.as_ref().is_some_and(|present| announces(present, announced));
-    if !same {
+    if same && let Some(artifact) = &mut desired.artifact {
+        artifact.metadata = metadata;
+    } else {
         desired.artifact = Some(Artifact {
+            metadata,
             path: announced.path.clone(),
             url: announced.url.clone(),
             revision: announced.revision.clone(),
@@ -144,6 +153,18 @@ pub fn status_patch(artifact: &ExternalArtifact, announced: &Announcement, now: 
         });
     }
     difference(&current, &desired)
+}
+
+/// What else is told of the artifact. A revision of the source that is not known any more is left as it was told; consumers fetch by
+/// the artifact's own.
+fn metadata(present: Option<&Artifact>, announced: &Announcement) -> BTreeMap<String, String> {
+    let mut metadata = present.map(|present| present.metadata.clone()).unwrap_or_default();
+    match &announced.source_revision {
+        Some(Some(revision)) => drop(metadata.insert(SOURCE_REVISION.to_owned(), revision.clone())),
+        Some(None) => drop(metadata.remove(SOURCE_REVISION)),
+        None => {}
+    }
+    metadata
 }
 
 /// Whether nothing has to be written to announce this.
@@ -193,6 +214,7 @@ mod tests {
             revision: "sha256:00".to_owned(),
             digest: "sha256:11".to_owned(),
             size: 7,
+            source_revision: Some(None),
         }
     }
 

@@ -5,10 +5,11 @@
 use jaas_api::source::LibraryRef;
 use jaas_api::{JsonnetSnippet, Reason};
 
-use super::inputs::Files;
+use super::inputs::{Own, Tree};
 use super::outcome::Refusal;
 use crate::cluster::tenant::Account;
 use crate::config::Snippets;
+use crate::graph::Name;
 
 /// A spec that passed every check that needs nothing but itself and the settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,12 +91,9 @@ fn is_segment(alias: &str) -> bool {
 ///
 /// # Errors
 /// The first problem.
-pub fn files(snippet: &JsonnetSnippet) -> Result<Files<'_>, Refusal> {
-    if snippet.spec.source_ref.is_some() {
-        return Err(Refusal::new(
-            Reason::SourceRefNotYetSupported,
-            "spec.sourceRef is not supported by this version; put the files into spec.files",
-        ));
+pub fn files(snippet: &JsonnetSnippet) -> Result<Own<'_>, Refusal> {
+    if let Some(reference) = &snippet.spec.source_ref {
+        return Ok(Own::Source(reference));
     }
     let Some(files) = snippet.spec.files.as_ref().filter(|files| !files.is_empty()) else {
         return Err(Refusal::new(
@@ -103,14 +101,40 @@ pub fn files(snippet: &JsonnetSnippet) -> Result<Files<'_>, Refusal> {
             "neither spec.files nor spec.sourceRef is set; admission should have caught this",
         ));
     };
-    let entry = &snippet.spec.entry_file;
-    if !files.contains_key(entry) {
-        return Err(Refusal::new(
-            Reason::InvalidSpec,
-            format!("source must contain {entry:?} as the snippet entry point"),
-        ));
+    entry(snippet, files.contains_key(&snippet.spec.entry_file))?;
+    Ok(Own::Inline(files))
+}
+
+/// Checks the files that a source provided.
+///
+/// # Errors
+/// The first problem.
+pub fn fetched(snippet: &JsonnetSnippet, tree: &Tree<'_>) -> Result<(), Refusal> {
+    if tree.is_empty() {
+        let path = snippet.spec.source_ref.as_ref().and_then(|reference| reference.path.as_deref());
+        let message = match path.filter(|path| !path.is_empty()) {
+            Some(path) => format!(
+                "spec.sourceRef.path {path:?} matched no files in the artifact; widen the path filter or remove it"
+            ),
+            None => "source contains no files; check the upstream artifact".to_owned(),
+        };
+        return Err(Refusal::new(Reason::InvalidSpec, message));
     }
-    Ok(files)
+    entry(snippet, tree.contains(&snippet.spec.entry_file))
+}
+
+/// A snippet that is made of itself.
+pub fn cycle(way: &[Name]) -> Refusal {
+    let way: Vec<_> = way.iter().map(ToString::to_string).collect();
+    Refusal::new(Reason::DependencyCycle, format!("spec.sourceRef chain forms a cycle: {}", way.join(" → ")))
+}
+
+fn entry(snippet: &JsonnetSnippet, is_there: bool) -> Result<(), Refusal> {
+    if is_there {
+        return Ok(());
+    }
+    let message = format!("source must contain {:?} as the snippet entry point", snippet.spec.entry_file);
+    Err(Refusal::new(Reason::InvalidSpec, message))
 }
 
 /// Whether a reference leads out of the snippet's namespace although that is refused.

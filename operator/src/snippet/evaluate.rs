@@ -1,7 +1,5 @@
 //! Has a worker evaluate what was gathered.
 
-use std::collections::BTreeMap;
-
 use jaas_api::Reason;
 use jaas_api::snippet::Output;
 use jaas_api::source::Variable as NamedVariable;
@@ -10,6 +8,7 @@ use jaas_render::{Failure, Request, Variable};
 use jaas_storage::artifact::{ENTRY_LIMIT, Entries, TOTAL_LIMIT, path};
 
 use super::gather::Gathered;
+use super::inputs::Tree;
 use super::observe::Seen;
 use super::outcome::{Attempt, Deferred, Refusal};
 use super::stopwatch::Stopwatch;
@@ -26,6 +25,8 @@ pub struct Content {
     pub files: usize,
     /// Fingerprint of the inputs.
     pub inputs_digest: String,
+    /// What the snippet's source calls the state that was rendered.
+    pub source_revision: Option<String>,
 }
 
 /// Evaluates, and checks what came out.
@@ -58,8 +59,7 @@ async fn run(
     stopwatch: &mut Stopwatch,
 ) -> Attempt<Result<Vec<u8>, Refusal>> {
     // The request is made once it is its turn: a thousand that wait should not hold a thousand copies of their files.
-    let turn = stopwatch.time(world, Stage::Queue, world.turns.acquire()).await;
-    let _turn = turn.map_err(|error| Deferred::internal("waiting for a worker", Reason::EvaluationFailed, error))?;
+    let _turn = stopwatch.time(world, Stage::Queue, world.turns.take(seen.key.namespace())).await;
     let _running = world.metrics.evaluation_started();
     let request = request(world, seen, gathered);
     let answer = stopwatch.time(world, Stage::Evaluate, world.workers.evaluate(&request)).await;
@@ -86,8 +86,8 @@ fn request(world: &World, seen: &Seen, gathered: &Gathered<'_>) -> Request {
     Request {
         label: format!("{}/{}", seen.key, spec.entry_file),
         entry: spec.entry_file.clone(),
-        files: bytes(gathered.files),
-        libraries: gathered.libraries.iter().map(|(alias, files)| (alias.clone(), bytes(files))).collect(),
+        files: gathered.files.to_bytes(),
+        libraries: gathered.libraries.iter().map(|(alias, files)| (alias.clone(), files.to_bytes())).collect(),
         external_variables: operator.chain(spec.external_variables.iter().map(named)).collect(),
         top_level_arguments: spec.tlas.iter().map(named).collect(),
         output: match spec.output {
@@ -96,10 +96,6 @@ fn request(world: &World, seen: &Seen, gathered: &Gathered<'_>) -> Request {
         },
         max_stack: world.max_stack,
     }
-}
-
-fn bytes(files: &BTreeMap<String, String>) -> BTreeMap<String, Vec<u8>> {
-    files.iter().map(|(name, content)| (name.clone(), content.clone().into_bytes())).collect()
 }
 
 fn named(variable: &NamedVariable) -> (String, Variable) {
@@ -128,7 +124,7 @@ fn content_of(seen: &Seen, gathered: &Gathered<'_>, rendered: Vec<u8>) -> Result
         Output::Rendered => jaas_storage::Content::document("rendered.json", rendered),
         Output::Manifests => jaas_storage::Content::document("manifests.yaml", rendered),
         Output::Source => {
-            let entries: Entries = bytes(gathered.files);
+            let entries: Entries = gathered.files.to_bytes();
             if let Some((name, why)) = entries.keys().find_map(|name| Some((name, path::unsafe_name(name)?))) {
                 return Err(Refusal::new(
                     Reason::InvalidSpec,
@@ -140,7 +136,12 @@ fn content_of(seen: &Seen, gathered: &Gathered<'_>, rendered: Vec<u8>) -> Result
             jaas_storage::Content::tree(entries)
         }
     };
-    Ok(Content { content, rendered_bytes, files: gathered.files.len(), inputs_digest: gathered.inputs_digest.clone() })
+    let source_revision = match &gathered.files {
+        Tree::Fetched(fetched) => Some(fetched.revision.clone()).filter(|revision| !revision.is_empty()),
+        Tree::Inline(_) => None,
+    };
+    let inputs_digest = gathered.inputs_digest.clone();
+    Ok(Content { content, rendered_bytes, files: gathered.files.len(), inputs_digest, source_revision })
 }
 
 /// What consumers extract, and what the administrator allows.

@@ -1,13 +1,15 @@
 //! Reads everything that an evaluation needs, with the rights of the snippet's account.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use jaas_api::source::LibraryRef;
+use jaas_api::source::{LibraryRef, SourceRef};
 use jaas_api::{JsonnetLibrary, Reason};
 use kube::{Api, Client};
 
 use super::check::{self, Checked};
-use super::inputs::{Files, Inputs};
+use super::inputs::{Inputs, Own, Tree};
 use super::observe::Seen;
 use super::outcome::{Attempt, Refusal, tenant_request};
 use super::stopwatch::Stopwatch;
@@ -15,6 +17,7 @@ use super::world::World;
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::tenant::Account;
 use crate::cluster::{RequestError, request};
+use crate::source;
 use crate::telemetry::metrics::Stage;
 
 /// A client that acts as the snippet's account.
@@ -31,9 +34,9 @@ pub struct Gathered<'a> {
     /// Who asks.
     pub tenant: Tenant,
     /// The snippet's own files.
-    pub files: Files<'a>,
+    pub files: Tree<'a>,
     /// Files of the libraries by alias.
-    pub libraries: BTreeMap<String, BTreeMap<String, String>>,
+    pub libraries: BTreeMap<String, Tree<'static>>,
     /// Fingerprint of what was read.
     pub inputs_digest: String,
 }
@@ -46,7 +49,7 @@ pub async fn gather<'a>(
     world: &World,
     seen: &'a Seen,
     checked: &Checked,
-    files: Result<Files<'a>, Refusal>,
+    files: Result<Own<'a>, Refusal>,
     stopwatch: &mut Stopwatch,
 ) -> Attempt<Result<Gathered<'a>, Refusal>> {
     let reading = async {
@@ -55,7 +58,11 @@ pub async fn gather<'a>(
             Err(refusal) => return Ok(Err(refusal)),
         };
         let files = match files {
-            Ok(files) => files,
+            Ok(Own::Inline(files)) => Tree::Inline(Cow::Borrowed(files)),
+            Ok(Own::Source(reference)) => match fetched(world, &tenant, seen, reference).await? {
+                Ok(files) => files,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
             Err(refusal) => return Ok(Err(refusal)),
         };
         let mut libraries = BTreeMap::new();
@@ -73,8 +80,8 @@ pub async fn gather<'a>(
     };
     let inputs = Inputs {
         snippet: &seen.snippet,
-        files,
-        libraries: libraries.iter().map(|(alias, files)| (alias.as_str(), files)).collect(),
+        files: files.identity(),
+        libraries: libraries.iter().map(|(alias, files)| (alias.as_str(), files.identity())).collect(),
         settings: &world.settings,
         max_stack: world.max_stack,
     };
@@ -103,12 +110,25 @@ pub async fn tenant(world: &World, account: &Account) -> Attempt<Result<Tenant, 
     tenant_request("minting the tenant SA token", error).map(Err)
 }
 
+async fn fetched(
+    world: &World,
+    tenant: &Tenant,
+    seen: &Seen,
+    reference: &SourceRef,
+) -> Attempt<Result<Tree<'static>, Refusal>> {
+    let fetched = match source::resolve(world, tenant, seen.key.namespace(), reference).await? {
+        Ok(fetched) => Tree::Fetched(Arc::new(fetched)),
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    Ok(check::fetched(&seen.snippet, &fetched).map(|()| fetched))
+}
+
 async fn library(
     world: &World,
     tenant: &Tenant,
     owner: &str,
     reference: &LibraryRef,
-) -> Attempt<Result<BTreeMap<String, String>, Refusal>> {
+) -> Attempt<Result<Tree<'static>, Refusal>> {
     if let Err(refusal) = check::library_namespace(reference, owner, &world.settings) {
         return Ok(Err(refusal));
     }
@@ -136,20 +156,31 @@ async fn library(
             }));
         }
     };
-    let Some(files) = library.spec.files.filter(|files| !files.is_empty()) else {
-        if foreign {
-            let what = unreachable(reference, namespace);
-            return Ok(Err(Refusal::new(Reason::SourceRefNotYetSupported, what)));
-        }
-        return Ok(Err(Refusal::new(
-            Reason::SourceRefNotYetSupported,
-            format!(
-                "JsonnetLibrary {:?} in {namespace:?}: spec.sourceRef is not supported by this version; put the files into spec.files",
-                reference.name
-            ),
-        )));
+    if let Some(files) = library.spec.files.filter(|files| !files.is_empty()) {
+        return Ok(Ok(Tree::Inline(Cow::Owned(files))));
+    }
+    let refuse = |refusal: Refusal| {
+        let message = if foreign {
+            unreachable(reference, namespace)
+        } else {
+            format!("JsonnetLibrary {:?} in {namespace:?}: {}", reference.name, refusal.message)
+        };
+        Refusal { message, ..refusal }
     };
-    Ok(Ok(files))
+    let Some(source) = library.spec.source_ref else {
+        let what = "neither spec.files nor spec.sourceRef is set; admission should have caught this";
+        return Ok(Err(refuse(Refusal::new(Reason::InvalidSpec, what))));
+    };
+    // The library's own namespace decides what its reference means; the rights are those of the snippet.
+    let files = match source::resolve(world, tenant, namespace, &source).await? {
+        Ok(fetched) => fetched,
+        Err(refusal) => return Ok(Err(refuse(refusal))),
+    };
+    if files.files.is_empty() {
+        let what = "its source contains no files; check spec.sourceRef.path and the upstream artifact";
+        return Ok(Err(refuse(Refusal::new(Reason::InvalidSpec, what))));
+    }
+    Ok(Ok(Tree::Fetched(Arc::new(files))))
 }
 
 /// All that is told of a library in another namespace that cannot be used: what is wrong with it is its owner's business.

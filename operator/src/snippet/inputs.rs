@@ -1,10 +1,12 @@
 //! What decides the bytes of an artifact, and its fingerprint. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jaas_api::source::Variable;
+use jaas_api::source::{SourceRef, Variable};
 use jaas_api::{JsonnetLibrary, JsonnetSnippet};
+use jaas_sources::Folder;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
@@ -12,9 +14,86 @@ use super::check::{self, Checked};
 use super::observe::Seen;
 use super::world::World;
 use crate::config::Snippets;
+use crate::source::{Fetched, resolve};
 
-/// Files of a snippet or a library by name.
+/// Inline files of a snippet or a library by name.
 pub type Files<'a> = &'a BTreeMap<String, String>;
+
+/// Where a snippet's own files are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Own<'a> {
+    /// In its spec.
+    Inline(Files<'a>),
+    /// In a source.
+    Source(&'a SourceRef),
+}
+
+/// Files of a snippet or a library, wherever they came from.
+#[derive(Clone, Debug)]
+pub enum Tree<'a> {
+    /// From a spec.
+    Inline(Cow<'a, BTreeMap<String, String>>),
+    /// From a source.
+    Fetched(Arc<Fetched>),
+}
+
+impl Tree<'_> {
+    /// Number of files.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Inline(files) => files.len(),
+            Self::Fetched(fetched) => fetched.files.len(),
+        }
+    }
+
+    /// Whether there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there is a file of this very name.
+    pub fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Inline(files) => files.contains_key(name),
+            Self::Fetched(fetched) => fetched.files.contains_key(name),
+        }
+    }
+
+    /// A copy of the files.
+    pub fn to_bytes(&self) -> BTreeMap<String, Vec<u8>> {
+        match self {
+            Self::Inline(files) => {
+                files.iter().map(|(name, content)| (name.clone(), content.clone().into_bytes())).collect()
+            }
+            Self::Fetched(fetched) => BTreeMap::clone(&fetched.files),
+        }
+    }
+
+    /// What decides the files.
+    pub fn identity(&self) -> Identity<'_> {
+        match self {
+            Self::Inline(files) => Identity::Inline(files),
+            Self::Fetched(fetched) => Identity::Source(Cow::Borrowed(&fetched.digest), Cow::Borrowed(&fetched.folder)),
+        }
+    }
+}
+
+/// What decides the files of a snippet or a library.
+#[derive(Clone, Debug)]
+pub enum Identity<'a> {
+    /// The files themselves.
+    Inline(Files<'a>),
+    /// Digest of an artifact, and the folder of it that is wanted.
+    Source(Cow<'a, str>, Cow<'a, Folder>),
+}
+
+impl<'a> Identity<'a> {
+    /// What the caches say of a source; `None` where that is not known.
+    fn known(world: &World, owner: &str, reference: &SourceRef) -> Option<Self> {
+        let (digest, folder) = resolve::known(world, owner, reference)?;
+        Some(Self::Source(Cow::Owned(digest), Cow::Owned(folder)))
+    }
+}
 
 /// Changes whenever the way of fingerprinting does.
 const FORMAT: &str = "inputs/1";
@@ -24,9 +103,9 @@ pub struct Inputs<'a> {
     /// The snippet, for its variables and options.
     pub snippet: &'a JsonnetSnippet,
     /// The snippet's own files.
-    pub files: Files<'a>,
+    pub files: Identity<'a>,
     /// Files of each library by alias.
-    pub libraries: BTreeMap<&'a str, Files<'a>>,
+    pub libraries: BTreeMap<&'a str, Identity<'a>>,
     /// The settings, for the operator's own variables.
     pub settings: &'a Snippets,
     /// Depth of the evaluation's stack.
@@ -41,10 +120,10 @@ impl Inputs<'_> {
         hash.text(FORMAT).text(jaas_render::ENGINE).text(jaas_storage::artifact::PACKER);
         hash.text(&spec.entry_file).text(spec.output.as_str());
         hash.number(u64::from(spec.allow_empty.unwrap_or_default())).number(u64::from(self.max_stack));
-        hash.files(self.files);
+        hash.tree(&self.files);
         hash.number(self.libraries.len() as u64);
         for (alias, files) in &self.libraries {
-            hash.text(alias).files(files);
+            hash.text(alias).tree(files);
         }
         hash.variables(&spec.tlas).variables(&spec.external_variables);
         hash.files(&self.settings.external_variables);
@@ -52,8 +131,8 @@ impl Inputs<'_> {
     }
 }
 
-/// The fingerprint as the caches have it, or `None` where a library is not in them or its files are not inline.
-pub fn from_cache(world: &World, seen: &Seen, _: &Checked, files: Files<'_>) -> Option<String> {
+/// The fingerprint as the caches have it, or `None` where a library or a source is not in them.
+pub fn from_cache(world: &World, seen: &Seen, _: &Checked, own: Own<'_>) -> Option<String> {
     let owner = seen.key.namespace();
     let mut found: Vec<(&str, Arc<JsonnetLibrary>)> = Vec::new();
     for library in &seen.snippet.spec.libraries {
@@ -61,10 +140,22 @@ pub fn from_cache(world: &World, seen: &Seen, _: &Checked, files: Files<'_>) -> 
         let reference = ObjectRef::new(&library.name).within(library.namespace_or(owner));
         found.push((library.alias(), world.libraries.get(&reference)?));
     }
-    let libraries = found
-        .iter()
-        .map(|(alias, library)| Some((*alias, library.spec.files.as_ref()?)))
-        .collect::<Option<BTreeMap<_, _>>>()?;
+    let mut libraries = BTreeMap::new();
+    for (alias, library) in &found {
+        let identity = match (&library.spec.files, &library.spec.source_ref) {
+            (Some(files), _) => Identity::Inline(files),
+            (None, Some(reference)) => {
+                let namespace = library.metadata.namespace.as_deref().unwrap_or_default();
+                Identity::known(world, namespace, reference)?
+            }
+            (None, None) => return None,
+        };
+        libraries.insert(*alias, identity);
+    }
+    let files = match own {
+        Own::Inline(files) => Identity::Inline(files),
+        Own::Source(reference) => Identity::known(world, owner, reference)?,
+    };
     let inputs =
         Inputs { snippet: &seen.snippet, files, libraries, settings: &world.settings, max_stack: world.max_stack };
     Some(inputs.digest())
@@ -97,6 +188,14 @@ impl Fingerprint {
         self
     }
 
+    /// Files by their content, or by what they were taken from. No number of files is as large as the mark of the latter.
+    fn tree(&mut self, identity: &Identity<'_>) -> &mut Self {
+        match identity {
+            Identity::Inline(files) => self.files(files),
+            Identity::Source(digest, folder) => self.number(u64::MAX).text(digest).text(&folder.to_string()),
+        }
+    }
+
     fn variables(&mut self, variables: &[Variable]) -> &mut Self {
         let mut sorted: Vec<_> = variables.iter().collect();
         sorted.sort_by_key(|variable| &variable.name);
@@ -115,6 +214,7 @@ impl Fingerprint {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::snippet::report::tests::settings;
     use jaas_api::snippet::{Output, SnippetSpec};
@@ -128,8 +228,9 @@ mod tests {
         let (mut settings, mut library) = (settings(), files("1"));
         change(&mut snippet, &mut settings, &mut library);
         let own = snippet.spec.files.take().unwrap_or_else(|| files("{}"));
-        let libraries = BTreeMap::from([("lib", &library)]);
-        Inputs { snippet: &snippet, files: &own, libraries, settings: &settings, max_stack: 500 }.digest()
+        let libraries = BTreeMap::from([("lib", Identity::Inline(&library))]);
+        Inputs { snippet: &snippet, files: Identity::Inline(&own), libraries, settings: &settings, max_stack: 500 }
+            .digest()
     }
 
     #[test]
@@ -154,6 +255,21 @@ mod tests {
         ];
         let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
         assert_eq!(distinct.len(), digests.len());
+    }
+
+    #[test]
+    fn digest_and_folder_of_a_source_decide() {
+        let snippet = JsonnetSnippet::new("a", "b", SnippetSpec::default());
+        let settings = settings();
+        let digest = |digest: &'static str, folder: &str| {
+            let folder = Cow::Owned(folder.parse().unwrap());
+            let files = Identity::Source(Cow::Borrowed(digest), folder);
+            Inputs { snippet: &snippet, files, libraries: BTreeMap::new(), settings: &settings, max_stack: 0 }.digest()
+        };
+        let plain = digest("sha256:0a", "x");
+        assert_ne!(plain, digest("sha256:0b", "x"));
+        assert_ne!(plain, digest("sha256:0a", "y"));
+        assert_eq!(plain, digest("sha256:0a", "./x/"));
     }
 
     #[test]

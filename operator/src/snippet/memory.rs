@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jaas_api::{ExternalArtifact, JsonnetSnippet};
 use jaas_storage::{Key, Revision};
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
-use super::outcome::{Announced, Deferred, Refusal};
+use super::outcome::{Announced, Deferred, Refusal, chain};
 
 /// A failure that something outside may lift is looked at again after this time: nothing may announce a new right.
 const RECHECK: Duration = Duration::from_secs(60);
@@ -49,6 +50,27 @@ struct Entry {
     /// Whether the last write of its file was refused by the store.
     waits_for_store: bool,
     collected: BTreeSet<Revision>,
+    /// Reconciles that began.
+    begun: u64,
+    /// The last try, if it failed.
+    unfinished: Option<Unfinished>,
+}
+
+/// A snippet that could not be brought to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Failures in a row.
+    pub failures: u32,
+    /// The last error, with its causes.
+    pub error: String,
+    /// When it is tried again.
+    pub next: Option<Timestamp>,
+}
+
+impl Unfinished {
+    fn new(failures: u32, error: String, delay: Duration) -> Self {
+        Self { failures: failures.max(1), error, next: Timestamp::now().checked_add(delay).ok() }
+    }
 }
 
 impl Memory {
@@ -99,6 +121,7 @@ impl Memory {
     pub fn busy(&self, key: &Key) -> Busy<'_> {
         self.with(key, |entry| {
             entry.busy = true;
+            entry.begun = entry.begun.wrapping_add(1);
             entry.reported_while_busy = 0;
         });
         Busy { memory: self, key: key.clone() }
@@ -166,6 +189,21 @@ impl Memory {
         entries.get(key).is_some_and(|entry| entry.busy)
     }
 
+    /// A number that changes whenever a reconcile of the snippet begins that may name a file.
+    pub fn begun(&self, key: &Key) -> u64 {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).map_or(0, |entry| entry.begun)
+    }
+
+    /// Snippets whose last try failed.
+    pub fn unfinished(&self) -> Vec<(Key, Unfinished)> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> =
+            entries.iter().filter_map(|(key, entry)| Some((key.clone(), entry.unfinished.clone()?))).collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
     /// Whether this revision is gone for good.
     pub fn is_lost(&self, key: &Key, revision: &Revision) -> bool {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -185,16 +223,26 @@ impl Memory {
 
     /// When to look again at a refused snippet.
     pub fn recheck(&self, key: &Key, refusal: &Refusal) -> Duration {
-        self.with(key, |entry| match &entry.failure {
-            _ if refusal.reason.is_about_storage() => {
-                entry.store_refusals = entry.store_refusals.saturating_add(1);
-                entry.waits_for_store = true;
-                STORE_RECHECK.saturating_mul(1 << (entry.store_refusals - 1).min(10)).min(RECHECK)
-            }
-            Some((known, times)) if refusal.inputs_digest.is_some() && known.inputs_digest == refusal.inputs_digest => {
-                RECHECK.saturating_mul(1 << times.saturating_sub(1).min(10)).min(RECHECK_AT_MOST)
-            }
-            _ => RECHECK,
+        self.with(key, |entry| {
+            let (times, delay) = match &entry.failure {
+                // Many who wait for one thing should not come back at once.
+                _ if let Some(retry) = refusal.retry => (1, retry.mul_f64(rand::random_range(1.0..1.2))),
+                _ if refusal.reason.is_about_storage() => {
+                    entry.store_refusals = entry.store_refusals.saturating_add(1);
+                    entry.waits_for_store = true;
+                    let times = entry.store_refusals;
+                    (times, STORE_RECHECK.saturating_mul(1 << (times - 1).min(10)).min(RECHECK))
+                }
+                Some((known, times))
+                    if refusal.inputs_digest.is_some() && known.inputs_digest == refusal.inputs_digest =>
+                {
+                    (*times, RECHECK.saturating_mul(1 << times.saturating_sub(1).min(10)).min(RECHECK_AT_MOST))
+                }
+                _ => (1, RECHECK),
+            };
+            let error = format!("{}: {}", refusal.reason.as_str(), refusal.message);
+            entry.unfinished = Some(Unfinished::new(times, error, delay));
+            delay
         })
     }
 
@@ -210,15 +258,22 @@ impl Memory {
 
     /// The trouble is over.
     pub fn transient_failures_over(&self, key: &Key) {
-        self.with(key, |entry| entry.transient_failures = 0);
+        self.with(key, |entry| {
+            entry.transient_failures = 0;
+            entry.unfinished = None;
+        });
     }
 
     /// When to try again after trouble that may pass, with jitter.
     pub fn backoff(&self, key: &Key, deferred: &Deferred) -> Duration {
-        let times = self.with(key, |entry| entry.transient_failures);
-        let first = if deferred.soon { CONFLICT_DELAY } else { BACKOFF };
-        let delay = first.saturating_mul(1 << times.saturating_sub(1).min(20)).min(BACKOFF_AT_MOST);
-        delay.mul_f64(rand::random_range(0.8..1.2))
+        self.with(key, |entry| {
+            let times = entry.transient_failures;
+            let first = if deferred.soon { CONFLICT_DELAY } else { BACKOFF };
+            let delay = first.saturating_mul(1 << times.saturating_sub(1).min(20)).min(BACKOFF_AT_MOST);
+            let delay = delay.mul_f64(rand::random_range(0.8..1.2));
+            entry.unfinished = Some(Unfinished::new(times, chain(deferred), delay));
+            delay
+        })
     }
 
     /// Revisions of the snippet that were collected since its status was last written.
@@ -384,6 +439,11 @@ mod tests {
         memory.transient_failures_over(&key());
         assert!(memory.transient_failure(&key(), &deferred).is_none());
         assert!(memory.backoff(&key(), &deferred) < Duration::from_millis(150));
+        let unfinished = memory.unfinished();
+        assert_eq!((unfinished[0].0.clone(), unfinished[0].1.failures), (key(), 1));
+        assert!(unfinished[0].1.next.is_some() && unfinished[0].1.error.contains("spec moved"));
+        memory.transient_failures_over(&key());
+        assert!(memory.unfinished().is_empty());
         for _ in 0..40 {
             memory.transient_failure(&key(), &deferred);
         }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jaas_api::Reason;
 use jaas_storage::store::{ErrorKind, StoreError};
@@ -24,6 +25,8 @@ pub enum Judgement {
     Unchanged,
     /// Paused by its owner.
     Suspended,
+    /// Rendered often enough for now; looked at again after this time. Nothing is told of it.
+    Deferred(Duration),
     /// Not as it should be, and trying again at once would not help.
     Refused(Refusal),
 }
@@ -32,7 +35,7 @@ impl Judgement {
     /// Whether the store itself refuses, or the artifact is somebody else's: then nothing can be said of what was published.
     pub fn is_about_store_or_owner(&self) -> bool {
         match self {
-            Self::Published(_) | Self::Unchanged | Self::Suspended => false,
+            Self::Published(_) | Self::Unchanged | Self::Suspended | Self::Deferred(_) => false,
             Self::Refused(refusal) => refusal.reason.is_about_storage() || refusal.reason == Reason::ArtifactConflict,
         }
     }
@@ -44,6 +47,7 @@ impl Judgement {
             Self::Unchanged if status_written => Reason::Synced.as_str(),
             Self::Unchanged => "unchanged",
             Self::Suspended => Reason::Suspended.as_str(),
+            Self::Deferred(_) => "deferred",
             Self::Refused(refusal) => refusal.reason.as_str(),
         }
     }
@@ -62,6 +66,8 @@ pub struct Published {
     pub files: usize,
     /// Fingerprint of everything that decided the bytes.
     pub inputs_digest: String,
+    /// What the snippet's source calls the state that was rendered.
+    pub source_revision: Option<String>,
 }
 
 /// Why a snippet is not ready.
@@ -73,12 +79,14 @@ pub struct Refusal {
     pub message: String,
     /// Fingerprint of the inputs that lead to this and only to this, where that is so: looking again is then worth less each time.
     pub inputs_digest: Option<String>,
+    /// When to look again, where that is known better than by the reason.
+    pub retry: Option<Duration>,
 }
 
 impl Refusal {
     /// A refusal that something outside the inputs may lift.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), inputs_digest: None }
+        Self { reason, message: message.into(), inputs_digest: None, retry: None }
     }
 
     /// The published file is gone for good.
@@ -87,7 +95,7 @@ impl Refusal {
         let found = seen.damage().unwrap_or("missing");
         let state = match verdict {
             Judgement::Suspended => "the snippet is suspended, and ",
-            Judgement::Published(_) | Judgement::Unchanged | Judgement::Refused(_) => "",
+            Judgement::Published(_) | Judgement::Unchanged | Judgement::Deferred(_) | Judgement::Refused(_) => "",
         };
         Self::new(
             Reason::ArtifactLost,

@@ -55,7 +55,10 @@ pub async fn publish(
         Ok(existing) => existing,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let announced = artifact::announcement(world, &seen.key, &revision, &stored.digest, stored.size);
+    let announced = Announcement {
+        source_revision: Some(content.source_revision.clone()),
+        ..artifact::announcement(world, &seen.key, &revision, &stored.digest, stored.size)
+    };
     let announcing = announce(world, seen, tenant, existing, &announced);
     if let Err(refusal) = stopwatch.time(world, Stage::Artifact, announcing).await? {
         return Ok(Err(refusal));
@@ -67,6 +70,7 @@ pub async fn publish(
         rendered_bytes: content.rendered_bytes,
         files: content.files,
         inputs_digest: content.inputs_digest,
+        source_revision: content.source_revision,
     }))
 }
 

@@ -67,6 +67,7 @@ pub fn report(
     if let Judgement::Published(published) = judgement {
         desired.revision = Some(published.revision.to_string());
         desired.artifact_url = Some(published.url.clone());
+        desired.source_revision.clone_from(&published.source_revision);
     }
     let kept = kept(&desired, snippet, judgement, circumstances);
     desired.history = kept.history;
@@ -101,7 +102,7 @@ fn verdict(judgement: &Judgement, current: &SyncStatus) -> (bool, Reason, String
             let message = format!("Rendered {} bytes from {} files", published.rendered_bytes, published.files);
             (true, Reason::Synced, message)
         }
-        Judgement::Unchanged => {
+        Judgement::Unchanged | Judgement::Deferred(_) => {
             let message = current.ready().map(|ready| ready.message.clone()).unwrap_or_default();
             (true, Reason::Synced, message)
         }
@@ -170,6 +171,7 @@ pub(crate) mod tests {
             artifact_gc_grace: Duration::from_secs(300),
             max_withdraw_wait: Duration::from_secs(3600),
             runbook_base_url: "https://runbooks/".to_owned(),
+            rate: None,
             max_concurrent_reconciles: 1,
         }
     }
@@ -195,6 +197,7 @@ pub(crate) mod tests {
             rendered_bytes: 12,
             files: 2,
             inputs_digest: format!("sha256:{letter}"),
+            source_revision: None,
         }))
     }
 

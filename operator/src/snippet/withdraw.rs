@@ -165,5 +165,6 @@ fn terminating_for(seen: &Seen) -> Duration {
 
 fn forget(world: &World, seen: &Seen) {
     world.memory.forget(&seen.key);
+    world.paces.tidy();
     world.metrics.forget(&seen.key);
 }

@@ -6,17 +6,21 @@ use jaas_api::{ExternalArtifact, JsonnetLibrary, JsonnetSnippet};
 use jaas_render::worker::Pool;
 use kube::Client;
 use kube::runtime::reflector::Store as Cache;
-use tokio::sync::Semaphore;
 
 use super::memory::Memory;
 use super::outcome::{Attempt, Deferred};
+use super::pace::Paces;
 use crate::artifacts::condition::Condition;
 use crate::artifacts::custody::Custody;
 use crate::artifacts::room::Room;
 use crate::cluster::events::Events;
 use crate::cluster::tenant::Tenants;
 use crate::config::Snippets;
+use crate::fair::Slots;
+use crate::graph::Graph;
 use crate::leadership::{Authority, Permit};
+use crate::source::Shelf;
+use crate::source::watch::Sources;
 use crate::telemetry::metrics::Metrics;
 
 /// Settings, caches and effects.
@@ -43,14 +47,22 @@ pub struct World {
     pub room: Room,
     /// Workers that evaluate.
     pub workers: Pool,
-    /// Turns at the workers, in the order of asking.
-    pub turns: Semaphore,
+    /// Turns at the workers.
+    pub turns: Slots,
     /// All watched snippets.
     pub snippets: Cache<JsonnetSnippet>,
     /// All watched libraries.
     pub libraries: Cache<JsonnetLibrary>,
     /// All watched artifacts.
     pub artifacts: Cache<ExternalArtifact>,
+    /// How often each snippet was rendered of late.
+    pub paces: Paces,
+    /// What snippets are made of.
+    pub graph: Arc<Graph>,
+    /// What sources announce.
+    pub sources: Sources,
+    /// Downloads and trees of sources.
+    pub shelf: Shelf,
     /// What this process knows besides.
     pub memory: Memory,
     /// Kubernetes Events.

@@ -69,6 +69,12 @@ struct ConditionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AdminLabels {
+    call: &'static str,
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     result: Check,
 }
@@ -149,12 +155,14 @@ struct Inner {
     reconcile_series: Mutex<std::collections::HashMap<Key, Vec<ReconcileLabels>>>,
     rendered_bytes: Family<SnippetLabels, Histogram>,
     force_drop_total: Family<DropLabels, Counter>,
+    rate_limited_total: Family<SnippetLabels, Counter>,
     eval_in_flight: Gauge,
     eval_max_concurrent: Gauge,
     sweep_failures_total: Counter,
     token_mint_failures_total: Family<AccountLabels, Counter>,
     stage_seconds: Family<StageLabels, Histogram>,
     artifacts_checked_total: Family<ResultLabels, Counter>,
+    admin_requests_total: Family<AdminLabels, Counter>,
     store: StoreGauges,
 }
 
@@ -199,6 +207,12 @@ impl Metrics {
             "Finalizers dropped although the store refused",
             force_drop_total.clone(),
         );
+        let rate_limited_total = Family::default();
+        registry.register(
+            "jaas_snippet_rate_limited",
+            "Renders put off because the snippet was rendered often enough",
+            rate_limited_total.clone(),
+        );
         let eval_in_flight = Gauge::default();
         registry.register("jaas_eval_in_flight", "Evaluations that run now", eval_in_flight.clone());
         let eval_max_concurrent = Gauge::default();
@@ -234,6 +248,12 @@ impl Metrics {
             "Published files that were looked for, by what came of it; restored ones were brought back",
             artifacts_checked_total.clone(),
         );
+        let admin_requests_total = Family::default();
+        registry.register(
+            "jaas_admin_requests",
+            "Requests to the admin endpoint, by call and HTTP status",
+            admin_requests_total.clone(),
+        );
         let store = StoreGauges::registered(&mut registry);
         Self(Arc::new(Inner {
             registry,
@@ -241,12 +261,14 @@ impl Metrics {
             reconcile_series: Mutex::default(),
             rendered_bytes,
             force_drop_total,
+            rate_limited_total,
             eval_in_flight,
             eval_max_concurrent,
             sweep_failures_total,
             token_mint_failures_total,
             stage_seconds,
             artifacts_checked_total,
+            admin_requests_total,
             store,
         }))
     }
@@ -290,6 +312,7 @@ impl Metrics {
             self.0.reconcile_total.remove(&labels);
         }
         self.0.rendered_bytes.remove(&snippet_labels(key));
+        self.0.rate_limited_total.remove(&snippet_labels(key));
     }
 
     /// A finalizer was dropped although the store refused.
@@ -355,6 +378,16 @@ impl Metrics {
                 None => family.clear(),
             }
         }
+    }
+
+    /// A request to the admin endpoint was answered.
+    pub fn admin_answered(&self, call: &'static str, code: u16) {
+        self.0.admin_requests_total.get_or_create(&AdminLabels { call, code }).inc();
+    }
+
+    /// A render was put off.
+    pub fn rate_limited(&self, key: &Key) {
+        self.0.rate_limited_total.get_or_create(&snippet_labels(key)).inc();
     }
 
     /// A published file was looked for.
@@ -434,6 +467,7 @@ mod tests {
         metrics.store_usage(&Usage { bytes: 7, files: 1, quota: Some(9), ..Usage::default() });
         metrics.store_condition(Some("StorageFull"));
         metrics.checked(Check::Intact);
+        metrics.admin_answered("stats", 403);
         let measured = metrics.encode().unwrap();
         for line in [
             "jaas_storage_bytes 7",
@@ -442,6 +476,7 @@ mod tests {
             "jaas_storage_owned 0",
             "jaas_storage_up{reason=\"StorageFull\"} 0",
             "jaas_storage_artifacts_checked_total{result=\"intact\"} 1",
+            "jaas_admin_requests_total{call=\"stats\",code=\"403\"} 1",
         ] {
             assert!(measured.lines().any(|found| found == line), "{line} is missing in\n{measured}");
         }

@@ -2,6 +2,8 @@
 //!
 //! Source of the schema: <https://github.com/fluxcd/source-controller/blob/main/docs/spec/v1/externalartifacts.md>
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,9 @@ use crate::resource::namespaced_resource;
 
 /// API group of Flux's source kinds.
 pub const FLUX_SOURCE_GROUP: &str = "source.toolkit.fluxcd.io";
+/// Key of an artifact's metadata: the revision that it was made of, as Flux's own artifacts have it.
+/// Source: <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
+pub const SOURCE_REVISION: &str = "org.opencontainers.image.revision";
 /// Version of [`FLUX_SOURCE_GROUP`] that is read and written.
 pub const FLUX_SOURCE_VERSION: &str = "v1";
 
@@ -79,6 +84,9 @@ pub struct Artifact {
     /// Size of the tarball in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
+    /// What else is known of it, such as [`SOURCE_REVISION`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// Observed state of an artifact.

@@ -8,8 +8,10 @@
 // Printer columns repeat `type_` and `priority` by their nature.
 #![allow(clippy::duplicated_attributes)]
 
+pub mod admin;
 pub mod artifact;
 pub mod crd;
+pub mod flux;
 pub mod library;
 pub mod reason;
 mod resource;

@@ -17,6 +17,31 @@ pub enum SourceKind {
     ExternalArtifact,
 }
 
+impl SourceKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::GitRepository, Self::OCIRepository, Self::Bucket, Self::ExternalArtifact];
+
+    /// The word that stands in `kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GitRepository => "GitRepository",
+            Self::OCIRepository => "OCIRepository",
+            Self::Bucket => "Bucket",
+            Self::ExternalArtifact => "ExternalArtifact",
+        }
+    }
+
+    /// Name of the resource in the API server's paths.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::GitRepository => "gitrepositories",
+            Self::OCIRepository => "ocirepositories",
+            Self::Bucket => "buckets",
+            Self::ExternalArtifact => "externalartifacts",
+        }
+    }
+}
+
 /// Points at the Flux object whose artifact holds the files.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +60,16 @@ pub struct SourceRef {
     /// Only files below this folder of the artifact are taken, with the folder stripped from their names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+}
+
+impl SourceRef {
+    /// The namespace of the source, seen from an object in `owner`.
+    pub fn namespace_or<'a>(&'a self, owner: &'a str) -> &'a str {
+        match self.namespace.as_deref() {
+            None | Some("") => owner,
+            Some(namespace) => namespace,
+        }
+    }
 }
 
 /// Kinds of objects that can be imported as a library.

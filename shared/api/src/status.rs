@@ -37,6 +37,9 @@ pub struct SyncStatus {
     /// Address of the published artifact.
     #[serde(rename = "artifactURL", skip_serializing_if = "Option::is_none")]
     pub artifact_url: Option<String>,
+    /// Revision of the snippet's source that was rendered, as the source calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_revision: Option<String>,
     /// Last time that a revision was published or confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sync_time: Option<Time>,
@@ -65,7 +68,7 @@ impl SyncStatus {
 }
 
 /// The schema of `metav1.Condition` as the Kubernetes API conventions state it, with its limits, which the generated type lacks.
-fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "description": "Standard conditions; only `Ready` is written.",

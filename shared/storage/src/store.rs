@@ -41,7 +41,7 @@ use async_trait::async_trait;
 pub use error::{ErrorKind, StoreError};
 pub use health::{Capabilities, Health};
 pub use key::{ArtifactPath, InvalidKey, Key};
-pub use listing::{Item, ItemKind, Usage};
+pub use listing::{Item, ItemKind, Removed, Upload, Usage};
 pub use owner::{Claim, OwnerMark};
 pub use read::Readable;
 pub use timed::{Deadlines, Timed};
@@ -119,6 +119,10 @@ pub trait Store: Send + Sync + 'static {
     /// Removes one revision, and the folders that are empty then; a missing one is no error.
     async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError>;
 
+    /// Removes one revision, temporary file, or file that was set aside, if it is still in the state that a listing told, and the
+    /// folders that are empty then. Anything else is an error. A temporary file of a living writer counts as changed.
+    async fn remove_if(&self, item: &Item) -> Result<Removed, StoreError>;
+
     /// Removes everything under the key, the empty folders included; a missing one is no error.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
@@ -128,6 +132,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Everything that is there, ours or not, in the order of the paths; complete or an error.
     async fn list(&self) -> Result<Vec<Item>, StoreError>;
+
+    /// Uploads in parts that nobody finished, where the store has such; complete or an error.
+    async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// How much is there, and how much more there can be. As dear as a listing.
     async fn usage(&self) -> Result<Usage, StoreError>;

@@ -3,6 +3,9 @@
 //! Every rate stands beside the rate that the harness itself reaches with the same writes and the same watches open, because an
 //! absolute number says more of the machine than of the operator.
 
+#[path = "figures/plugin.rs"]
+mod plugin;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -47,6 +50,9 @@ struct Arguments {
     /// Seconds of idleness.
     #[arg(long, default_value_t = 60)]
     idle: u64,
+    /// Measures only the commands of the plugin.
+    #[arg(long)]
+    plugin: bool,
     /// Measures only how an emptied store recovers.
     #[arg(long)]
     recovery: bool,
@@ -72,6 +78,7 @@ fn prepare(arguments: &Arguments) -> Result<()> {
             programs: Some(programs),
             supervisor: Some(launcher.clone()),
             operator: Some(executables.operator),
+            workloads: arguments.plugin,
             ..Options::default()
         })
         .await?;
@@ -80,6 +87,9 @@ fn prepare(arguments: &Arguments) -> Result<()> {
 }
 
 async fn measure(plane: &ControlPlane, plugin: &Path, launcher: &Launcher, arguments: &Arguments) -> Result<()> {
+    if arguments.plugin {
+        return plugin::measure(plane, plugin, arguments.count).await;
+    }
     let mut operator = Operator::ready(plane, OperatorOptions::default()).await?;
     if arguments.recovery {
         let bed = Bed::new(plane, "figures").await?;

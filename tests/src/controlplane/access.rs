@@ -11,6 +11,7 @@ use kube::{Api, Client, Config};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::certificates::Pair;
 use super::kubeconfig::Proof;
 use super::{ControlPlane, Identity, kubeconfig};
 use crate::manifests;
@@ -89,6 +90,11 @@ impl ControlPlane {
         let mut file = tempfile::NamedTempFile::new_in(self.work()).context("making a kubeconfig")?;
         serde_json::to_writer_pretty(&mut file, &text).context("writing a kubeconfig")?;
         file.persist(path).map(drop).with_context(|| format!("making {}", path.display()))
+    }
+
+    /// A certificate for a kubelet on loopback, by the same authority.
+    pub(crate) fn kubelet_certificate(&self, node: &str) -> Result<Pair> {
+        self.authority.kubelet(node)
     }
 
     /// The certificate of the authority that signed the API server's, in PEM.

@@ -17,9 +17,9 @@ pub(super) struct Authority {
 }
 
 /// A certificate and its private key, in PEM.
-pub(super) struct Pair {
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 /// The files that the API server and the controller manager are given.
@@ -27,6 +27,9 @@ pub(super) struct Files {
     pub(super) authority: PathBuf,
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
+    /// What the API server shows to a kubelet.
+    pub(super) kubelet_client_certificate: PathBuf,
+    pub(super) kubelet_client_key: PathBuf,
     /// Signs the tokens of service accounts.
     pub(super) token_key: PathBuf,
     /// Verifies them. Kubernetes reads a public key from PKCS#8 PEM only for RSA, so it is written out.
@@ -60,6 +63,7 @@ impl Authority {
     pub(super) fn write(&self, directory: &Path) -> Result<Files> {
         fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
         let server = self.server()?;
+        let client = self.client("kube-apiserver-kubelet-client", &[])?;
         let token_key = KeyPair::generate().context("making the key for tokens")?;
         let write = |name: &str, text: String| -> Result<PathBuf> {
             let path = directory.join(name);
@@ -70,20 +74,32 @@ impl Authority {
             authority: write("ca.crt", self.certificate.clone())?,
             certificate: write("apiserver.crt", server.certificate)?,
             key: write("apiserver.key", server.key)?,
+            kubelet_client_certificate: write("kubelet-client.crt", client.certificate)?,
+            kubelet_client_key: write("kubelet-client.key", client.key)?,
             token_public_key: write("tokens.pub", token_key.public_key_pem())?,
             token_key: write("tokens.key", token_key.serialize_pem())?,
         })
     }
 
     fn server(&self) -> Result<Pair> {
-        let names = ["localhost", "kubernetes.default.svc"].map(ToOwned::to_owned);
-        let mut params = CertificateParams::new(names).context("naming the API server's certificate")?;
-        params.distinguished_name = subject("kube-apiserver", &[])?;
-        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1)] {
-            params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(address)));
-        }
+        let addresses = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1)];
+        self.named("kube-apiserver", &["localhost", "kubernetes.default.svc"], &addresses)
+    }
+
+    /// The certificate of a kubelet on loopback.
+    pub(super) fn kubelet(&self, node: &str) -> Result<Pair> {
+        self.named(&format!("system:node:{node}"), &[], &[Ipv4Addr::LOCALHOST])
+    }
+
+    /// A server's certificate.
+    fn named(&self, subject_name: &str, names: &[&str], addresses: &[Ipv4Addr]) -> Result<Pair> {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).with_context(|| format!("naming {subject_name}"))?;
+        params.distinguished_name = subject(subject_name, &[])?;
+        let addresses = addresses.iter().map(|address| SanType::IpAddress(IpAddr::V4(*address)));
+        params.subject_alt_names.extend(addresses);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(params).context("making the API server's certificate")
+        self.sign(params).with_context(|| format!("making the certificate of {subject_name}"))
     }
 
     fn sign(&self, mut params: CertificateParams) -> Result<Pair> {

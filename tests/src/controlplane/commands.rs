@@ -54,6 +54,9 @@ impl Layout<'_> {
             format!("--tls-cert-file={}", files.certificate.display()),
             format!("--tls-private-key-file={}", files.key.display()),
             format!("--client-ca-file={}", files.authority.display()),
+            format!("--kubelet-certificate-authority={}", files.authority.display()),
+            format!("--kubelet-client-certificate={}", files.kubelet_client_certificate.display()),
+            format!("--kubelet-client-key={}", files.kubelet_client_key.display()),
             format!("--cert-dir={}", self.work.join("certs").display()),
             "--authorization-mode=RBAC".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
@@ -68,16 +71,26 @@ impl Layout<'_> {
     }
 
     /// Five controllers: without them namespaces never end, owner references are not collected, and neither service
-    /// accounts nor aggregated roles appear.
+    /// accounts nor aggregated roles appear. Five more where workloads are to run.
     pub(super) fn controller_manager(&self, kubeconfig: &Path) -> Program {
         let kubeconfig = kubeconfig.display();
-        let controllers = [
+        let mut controllers = vec![
             "namespace-controller",
             "garbage-collector-controller",
             "serviceaccount-controller",
             "root-ca-certificate-publisher-controller",
             "clusterrole-aggregation-controller",
         ];
+        if self.options.workloads {
+            controllers.extend([
+                "deployment-controller",
+                "replicaset-controller",
+                "endpointslice-controller",
+                // The service proxy still reads what this one writes.
+                "endpoints-controller",
+                "disruption-controller",
+            ]);
+        }
         let args = vec![
             format!("--kubeconfig={kubeconfig}"),
             format!("--authentication-kubeconfig={kubeconfig}"),

@@ -12,6 +12,9 @@ pub struct Options {
     pub fsync: bool,
     /// Whether to run the controllers that end namespaces, collect garbage and aggregate roles.
     pub controller_manager: bool,
+    /// Whether to run the controllers that make Pods of Deployments and addresses of Services, and that keep disruption budgets, too.
+    /// Whoever writes the status of such objects by hand must leave them off.
+    pub workloads: bool,
     /// Whether to apply Flux's custom resource definitions.
     pub flux_crds: bool,
     /// Whether to apply ours, as the operator prints them.
@@ -31,6 +34,7 @@ impl Default for Options {
         Self {
             fsync: false,
             controller_manager: true,
+            workloads: false,
             flux_crds: true,
             jaas_crds: true,
             api_server_args: Vec::new(),

@@ -14,7 +14,8 @@ use crate::{manifests, rbac};
 
 /// API groups of which the operator touches only cluster-scoped kinds. A role that names no other group, or namespaces alone, is
 /// bound in the whole cluster even when the operator watches some namespaces only.
-const CLUSTER_SCOPED: [&str; 2] = ["apiextensions.k8s.io", "admissionregistration.k8s.io"];
+const CLUSTER_SCOPED: [&str; 4] =
+    ["apiextensions.k8s.io", "admissionregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io"];
 
 /// A role as printed, and where it is to hold.
 struct Grant {
@@ -27,7 +28,7 @@ struct Grant {
 
 /// Applies the roles of `jaas-operator generate rbac` and binds each to the operator's ServiceAccount: a Role in the
 /// operator's own namespace, a ClusterRole everywhere or in the watched namespaces. Returns when all are in force.
-pub(super) async fn grant(plane: &ControlPlane, executable: &Path, namespace: &str, watched: &[String]) -> Result<()> {
+pub(crate) async fn grant(plane: &ControlPlane, executable: &Path, namespace: &str, watched: &[String]) -> Result<()> {
     let printed = generate(executable, "rbac").await?;
     let mut objects = vec![json!({
         "apiVersion": "v1",

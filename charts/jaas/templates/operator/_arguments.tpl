@@ -30,6 +30,13 @@
 {{- end }}
 - {{ printf "--max-withdraw-wait=%s" (include "jaas.text" $operator.maxWithdrawWait) | quote }}
 - {{ printf "--max-concurrent-reconciles=%d" (int64 $operator.maxConcurrentReconciles) | quote }}
+- {{ printf "--rerender-rate=%s" (include "jaas.text" $operator.rerenderRate) | quote }}
+- {{ printf "--rerender-burst=%d" (int64 $operator.rerenderBurst) | quote }}
+{{- with $operator.sources.allowedHosts }}
+- {{ printf "--allowed-source-hosts=%s" (join "," .) | quote }}
+{{- end }}
+- {{ printf "--flux-namespace=%s" $operator.sources.fluxNamespace | quote }}
+- {{ printf "--source-cache=%s" (include "jaas.bytes" (list "operator.sources.cache" $operator.sources.cache)) | quote }}
 {{- with $operator.runbookBaseURL }}
 - {{ printf "--runbook-base-url=%s" . | quote }}
 {{- end }}
@@ -106,6 +113,9 @@
 - {{ printf "--metrics-bind-address=:%d" (int64 .Values.ports.metrics) | quote }}
 {{- else }}
 - "--metrics-bind-address=0"
+{{- end }}
+{{- if .Values.operator.admin.enabled }}
+- {{ printf "--admin-bind-address=127.0.0.1:%d" (int64 .Values.ports.admin) | quote }}
 {{- end }}
 - {{ printf "--shutdown-delay=%s" $arguments.shutdownDelay | quote }}
 - {{ printf "--log-level=%s" $arguments.logLevel | quote }}

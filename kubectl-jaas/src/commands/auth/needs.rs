@@ -1,5 +1,7 @@
 //! The one table of what each command needs. Pure.
 
+use jaas_api::admin::ON_CALL_ACCOUNT;
+
 /// Where a right must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
@@ -11,89 +13,157 @@ pub(super) enum Place {
     Everywhere,
 }
 
+/// Commands that have needs in common.
+type Group = &'static [&'static str];
+
 /// Rights on one resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Need {
     /// The commands that need it.
-    pub(super) commands: &'static [&'static str],
+    groups: &'static [Group],
     pub(super) group: &'static str,
     pub(super) resource: &'static str,
+    /// The one object that is meant; any where empty.
+    pub(super) name: &'static str,
     pub(super) verbs: &'static [&'static str],
     pub(super) place: Place,
     /// Whether the commands work without it, in part.
     pub(super) optional: bool,
 }
 
+impl Need {
+    /// The commands that need it.
+    pub(super) fn commands(&self) -> impl Iterator<Item = &'static str> {
+        self.groups.iter().flat_map(|group| group.iter().copied())
+    }
+}
+
 const fn need(
-    commands: &'static [&'static str],
+    groups: &'static [Group],
     group: &'static str,
     resource: &'static str,
     verbs: &'static [&'static str],
     place: Place,
 ) -> Need {
-    Need { commands, group, resource, verbs, place, optional: false }
+    Need { groups, group, resource, name: "", verbs, place, optional: false }
 }
 
 const fn option(
-    commands: &'static [&'static str],
+    groups: &'static [Group],
     group: &'static str,
     resource: &'static str,
     verbs: &'static [&'static str],
     place: Place,
 ) -> Need {
-    Need { commands, group, resource, verbs, place, optional: true }
+    Need { optional: true, ..need(groups, group, resource, verbs, place) }
+}
+
+const fn named(need: Need, name: &'static str) -> Need {
+    Need { name, ..need }
 }
 
 const JAAS: &str = jaas_api::GROUP;
 const SOURCE: &str = jaas_api::artifact::FLUX_SOURCE_GROUP;
+const KUSTOMIZE: &str = "kustomize.toolkit.fluxcd.io";
+const HELM: &str = "helm.toolkit.fluxcd.io";
 const LEASES: &str = "coordination.k8s.io";
+const EVENTS: &str = "events.k8s.io";
+
+/// They judge an installation.
+const JUDGE: Group = &["doctor", "storage doctor"];
+/// They look for snippets and what is announced of them, in the store as well.
+const STORE: Group = &["storage du", "storage ls", "storage verify"];
+/// They change the store, which only the admin endpoint does.
+const CHANGE: Group = &["storage prune", "storage sweep", "storage find-orphans", "storage repair"];
+/// They show what the store is.
+const SHOW: Group = &["storage info", "storage df", "storage advise"];
+/// They want bytes of single artifacts.
+const FETCH: Group = &["storage fetch", "diff"];
+/// They can do without the store.
+const ASIDE: Group = &["reconcile", "wait"];
+/// They write only to Pods, Deployment or Lease.
+const LEAD: Group = &["force-handover", "restart"];
 
 /// What each command needs.
-pub(super) const NEEDS: [Need; 46] = [
-    need(&["status", "events"], JAAS, "jsonnetsnippets", &["list"], Place::Snippets),
-    need(&["history", "render", "tree"], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
-    need(&["reconcile", "resume"], JAAS, "jsonnetsnippets", &["list", "watch", "patch"], Place::Snippets),
-    need(&["suspend"], JAAS, "jsonnetsnippets", &["list", "patch"], Place::Snippets),
-    option(&["suspend", "resume"], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
-    need(&["wait"], JAAS, "jsonnetsnippets", &["list", "watch"], Place::Snippets),
-    option(&["render", "tree"], JAAS, "jsonnetlibraries", &["get"], Place::Snippets),
-    option(&["status", "wait"], SOURCE, "externalartifacts", &["list"], Place::Snippets),
-    option(&["history", "tree"], SOURCE, "externalartifacts", &["get"], Place::Snippets),
-    option(&["tree"], "kustomize.toolkit.fluxcd.io", "kustomizations", &["list"], Place::Everywhere),
-    option(&["tree"], "helm.toolkit.fluxcd.io", "helmreleases", &["list"], Place::Everywhere),
-    option(&["tree"], JAAS, "jsonnetsnippets", &["list"], Place::Everywhere),
-    option(&["tree"], JAAS, "jsonnetlibraries", &["list"], Place::Everywhere),
-    need(&["events"], "", "events", &["list"], Place::Snippets),
-    option(&["suspend", "resume"], "events.k8s.io", "events", &["create"], Place::Snippets),
-    option(&["render", "status", "version"], "apps", "deployments", &["list"], Place::Operator),
-    option(&["leader", "force-handover", "wait"], "apps", "deployments", &["list"], Place::Operator),
-    need(&["logs"], "apps", "deployments", &["list"], Place::Operator),
-    need(&["restart"], "apps", "deployments", &["list", "get", "patch"], Place::Operator),
-    option(&["status", "leader"], "", "pods", &["list"], Place::Operator),
-    need(&["force-handover", "logs"], "", "pods", &["list"], Place::Operator),
-    need(&["logs"], "", "pods/log", &["get"], Place::Operator),
-    option(&["status", "wait"], LEASES, "leases", &["get"], Place::Operator),
-    need(&["leader", "logs"], LEASES, "leases", &["get"], Place::Operator),
-    need(&["force-handover"], LEASES, "leases", &["get", "list", "watch", "patch"], Place::Operator),
-    option(&["force-handover"], "", "pods/eviction", &["create"], Place::Operator),
-    option(&["force-handover"], "", "persistentvolumeclaims", &["get"], Place::Operator),
-    option(&["force-handover", "restart"], "events.k8s.io", "events", &["create"], Place::Operator),
-    option(&["status"], "", "namespaces", &["get"], Place::Everywhere),
-    need(&["doctor", "storage"], JAAS, "jsonnetsnippets", &["list"], Place::Snippets),
-    need(&["explain"], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
-    option(&["doctor", "storage"], SOURCE, "externalartifacts", &["list"], Place::Snippets),
-    option(&["doctor", "storage"], "", "events", &["list"], Place::Snippets),
-    option(&["doctor", "storage"], "apps", "deployments", &["list"], Place::Everywhere),
-    option(&["doctor", "storage"], "kustomize.toolkit.fluxcd.io", "kustomizations", &["list"], Place::Everywhere),
-    option(&["doctor", "storage"], "helm.toolkit.fluxcd.io", "helmreleases", &["list"], Place::Everywhere),
-    option(&["doctor", "storage"], "authorization.k8s.io", "subjectaccessreviews", &["create"], Place::Everywhere),
-    option(&["doctor", "storage"], "", "pods", &["list"], Place::Everywhere),
-    option(&["doctor", "storage"], "", "namespaces", &["list"], Place::Everywhere),
-    option(&["doctor", "storage"], "", "services", &["list"], Place::Operator),
-    option(&["doctor", "storage"], "", "services/proxy", &["get"], Place::Operator),
-    option(&["doctor", "storage"], "discovery.k8s.io", "endpointslices", &["list"], Place::Operator),
-    option(&["doctor", "storage"], "networking.k8s.io", "networkpolicies", &["list"], Place::Operator),
-    option(&["doctor", "storage"], "", "persistentvolumeclaims", &["get"], Place::Operator),
-    option(&["doctor", "storage"], "", "secrets", &["get"], Place::Operator),
-    option(&["doctor", "storage"], LEASES, "leases", &["get"], Place::Operator),
+pub(super) const NEEDS: [Need; 48] = [
+    // Snippets, and what they publish.
+    need(&[&["status", "events"], JUDGE, STORE, CHANGE], JAAS, "jsonnetsnippets", &["list"], Place::Snippets),
+    need(&[&["history", "render", "tree", "explain"], FETCH], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
+    need(&[&["reconcile", "resume"]], JAAS, "jsonnetsnippets", &["list", "watch", "patch"], Place::Snippets),
+    need(&[&["suspend"]], JAAS, "jsonnetsnippets", &["list", "patch"], Place::Snippets),
+    need(&[&["wait"]], JAAS, "jsonnetsnippets", &["list", "watch"], Place::Snippets),
+    need(&[&["storage repair"]], JAAS, "jsonnetsnippets", &["watch", "patch"], Place::Snippets),
+    option(&[&["storage prune"]], JAAS, "jsonnetsnippets", &["watch", "patch"], Place::Snippets),
+    option(&[&["suspend", "resume", "storage find-orphans"]], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
+    need(&[&["auth tenant"]], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
+    option(&[&["render", "tree", "diff"]], JAAS, "jsonnetlibraries", &["get"], Place::Snippets),
+    need(&[STORE, CHANGE], SOURCE, "externalartifacts", &["list"], Place::Snippets),
+    need(&[FETCH], SOURCE, "externalartifacts", &["get"], Place::Snippets),
+    option(&[&["status", "storage advise"], ASIDE, JUDGE], SOURCE, "externalartifacts", &["list"], Place::Snippets),
+    option(&[&["history", "tree"]], SOURCE, "externalartifacts", &["get"], Place::Snippets),
+    option(&[&["storage find-orphans"]], SOURCE, "externalartifacts", &["delete"], Place::Snippets),
+    // Their events.
+    need(&[&["events"]], "", "events", &["list"], Place::Snippets),
+    option(&[&["storage find-orphans"], JUDGE], "", "events", &["list"], Place::Snippets),
+    option(&[&["suspend", "resume", "storage repair"]], EVENTS, "events", &["create"], Place::Snippets),
+    // Who uses them, and who they run as.
+    option(&[&["tree", "wait"], JUDGE], KUSTOMIZE, "kustomizations", &["list"], Place::Everywhere),
+    option(&[&["tree", "wait"], JUDGE], HELM, "helmreleases", &["list"], Place::Everywhere),
+    option(&[&["tree"]], JAAS, "jsonnetsnippets", &["list"], Place::Everywhere),
+    option(&[&["tree"]], JAAS, "jsonnetlibraries", &["list"], Place::Everywhere),
+    option(&[&["auth tenant"]], "", "serviceaccounts", &["get"], Place::Snippets),
+    option(
+        &[&["auth tenant", "wait"], JUDGE],
+        "authorization.k8s.io",
+        "subjectaccessreviews",
+        &["create"],
+        Place::Everywhere,
+    ),
+    option(&[&["wait", "storage find-orphans"], JUDGE], "", "namespaces", &["list"], Place::Everywhere),
+    option(&[&["status"]], "", "namespaces", &["get"], Place::Everywhere),
+    // The operator.
+    option(
+        &[&["render", "status", "version", "leader", "force-handover"], ASIDE, JUDGE],
+        "apps",
+        "deployments",
+        &["list"],
+        Place::Operator,
+    ),
+    need(&[&["logs"], STORE, CHANGE, SHOW, FETCH], "apps", "deployments", &["list"], Place::Operator),
+    need(&[&["restart"]], "apps", "deployments", &["list", "get", "patch"], Place::Operator),
+    option(&[&["status", "leader"], ASIDE, STORE, SHOW, FETCH], "", "pods", &["list"], Place::Operator),
+    need(&[&["force-handover", "logs"], CHANGE], "", "pods", &["list"], Place::Operator),
+    option(&[JUDGE], "", "pods", &["list"], Place::Everywhere),
+    need(&[&["logs"]], "", "pods/log", &["get"], Place::Operator),
+    option(&[&["force-handover"]], "", "pods/eviction", &["create"], Place::Operator),
+    option(&[&["status"], ASIDE, JUDGE, STORE, CHANGE, SHOW, FETCH], LEASES, "leases", &["get"], Place::Operator),
+    need(&[&["leader", "logs"]], LEASES, "leases", &["get"], Place::Operator),
+    need(&[&["force-handover"]], LEASES, "leases", &["get", "list", "watch", "patch"], Place::Operator),
+    option(
+        &[&["force-handover", "wait", "storage info", "storage advise"], JUDGE],
+        "",
+        "persistentvolumeclaims",
+        &["get"],
+        Place::Operator,
+    ),
+    option(
+        &[LEAD, &["storage prune", "storage sweep", "storage find-orphans"]],
+        EVENTS,
+        "events",
+        &["create"],
+        Place::Operator,
+    ),
+    option(&[&["wait"], JUDGE], "", "secrets", &["get"], Place::Operator),
+    option(&[&["wait"], JUDGE], "networking.k8s.io", "networkpolicies", &["list"], Place::Operator),
+    option(&[&["wait"], JUDGE], "discovery.k8s.io", "endpointslices", &["list"], Place::Operator),
+    // The roads to the store; each of them will do for looking.
+    option(&[ASIDE, JUDGE, STORE, FETCH], "", "services", &["list"], Place::Operator),
+    option(&[ASIDE, JUDGE, STORE, FETCH], "", "services/proxy", &["get"], Place::Operator),
+    option(&[ASIDE, JUDGE, STORE, SHOW, FETCH], "", "pods/portforward", &["create", "get"], Place::Operator),
+    named(
+        option(&[ASIDE, JUDGE, STORE, SHOW], "", "serviceaccounts/token", &["create"], Place::Operator),
+        ON_CALL_ACCOUNT,
+    ),
+    need(&[CHANGE], "", "pods/portforward", &["create", "get"], Place::Operator),
+    named(need(&[CHANGE], "", "serviceaccounts/token", &["create"], Place::Operator), ON_CALL_ACCOUNT),
 ];

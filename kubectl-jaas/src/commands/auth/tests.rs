@@ -44,6 +44,7 @@ fn only_a_required_right_of_a_named_command_fails() {
         verb: "get".into(),
         resource: "pods".into(),
         namespace: String::new(),
+        name: String::new(),
         optional,
         allowed: Some(allowed),
     };
@@ -54,11 +55,40 @@ fn only_a_required_right_of_a_named_command_fails() {
 
 #[test]
 fn every_command_that_asks_a_cluster_has_its_needs_in_the_table() {
-    let offline = ["auth", "completion", "exit-codes", "reconcile-all", "check-storage", "help"];
-    let known = commands();
+    let offline = ["auth", "completion", "exit-codes", "help", "storage"];
+    let knows = |name: &str| chosen(Some(name)).is_ok();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
-        assert!(known.contains(&name) != offline.contains(&name), "{name}");
+        assert!(offline.contains(&name) || knows(name), "{name}");
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            let name = format!("{name} {}", below.get_name());
+            assert!(knows(&name), "{name}");
+        }
     }
     assert!(matches!(chosen(Some("frobnicate")), Err(Error::NoSuchCommand(_))));
+    assert!(matches!(chosen(Some("stor")), Err(Error::NoSuchCommand(_))));
+}
+
+#[test]
+fn no_command_is_told_twice_what_it_needs() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (command, need) in chosen(None).unwrap() {
+        for verb in need.verbs {
+            let right = (command.clone(), need.group, need.resource, *verb, need.place);
+            assert!(seen.insert(right.clone()), "{right:?}");
+        }
+    }
+}
+
+#[test]
+fn a_group_of_commands_is_all_of_them_and_an_alias_is_its_command() {
+    let names = |command| {
+        let all = chosen(Some(command)).unwrap().into_iter().map(|(name, _)| name);
+        all.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(names("prune"), names("storage prune"));
+    assert!(names("storage").len() > 10 && names("storage").iter().all(|name| name.starts_with("storage ")));
+    let yaml = roles::yaml("x", &chosen(Some("prune")).unwrap(), &places(Some("a")));
+    let token = "- apiGroups: [\"\"]\n  resources: [serviceaccounts/token]\n  resourceNames: [jaas-oncall]\n  verbs: [create]\n";
+    assert!(yaml.contains(token), "{yaml}");
 }

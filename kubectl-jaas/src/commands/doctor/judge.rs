@@ -40,7 +40,10 @@ pub(super) fn verdict(document: &Document, fail_on: Level) -> Verdict {
         (counts.warning, "warning"),
         (counts.info, "worth knowing"),
     ];
-    let found: Vec<_> = severities.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    // Two of these words stand for a thing, and the others say how it is.
+    let plural = |n: usize, word: &str| if n > 1 && matches!(word, "error" | "warning") { "s" } else { "" };
+    let found: Vec<_> =
+        severities.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}{}", plural(*n, word))).collect();
     let mut parts = vec![if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") }];
     parts.push(format!("{} fine", counts.ok));
     if !hindered.is_empty() {
@@ -53,6 +56,13 @@ pub(super) fn verdict(document: &Document, fail_on: Level) -> Verdict {
     let hint = hindered.iter().any(|check| check.why.iter().any(|why| is_missing_right(why)));
     let hint = hint.then(|| "the rights that are missing: kubectl jaas auth doctor --yaml".to_owned());
     Verdict { exit, message: parts.join("; "), hint }
+}
+
+/// Whether all that stood in the way of checks are rights that are missing, which nobody grants by waiting.
+pub(in crate::commands) fn lacks_only_rights(document: &Document) -> bool {
+    let mut hindered = document.checks.iter().filter(|check| is_hindered(check)).peekable();
+    let lacks = |check: &Check| check.why.iter().filter(|why| hinders(why)).all(|why| is_missing_right(why));
+    hindered.peek().is_some() && hindered.all(lacks)
 }
 
 /// Whether something stood in the way of a check, as opposed to a look that was not wanted, or that no road of this version leads to.
@@ -85,6 +95,13 @@ mod tests {
         assert_eq!(exit(&document(full(), &["not offered: x", "not asked"]), Level::None), Exit::Done);
         assert_eq!(exit(&document(Vec::new(), &["failed: x"]), Level::Error), Exit::Partial);
         assert_eq!(exit(&document(vec![Finding::new(Code::EmptyDir, "")], &[]), Level::Error), Exit::Done);
+    }
+
+    #[test]
+    fn rights_that_are_missing_are_told_from_what_may_pass() {
+        assert!(lacks_only_rights(&document(Vec::new(), &["no right: x", "not asked"])));
+        assert!(!lacks_only_rights(&document(Vec::new(), &["no right: x", "failed: y"])));
+        assert!(!lacks_only_rights(&document(Vec::new(), &["not asked"])));
     }
 
     #[test]

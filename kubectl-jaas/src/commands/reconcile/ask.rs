@@ -51,7 +51,19 @@ pub(super) struct Job<'a> {
 pub(super) async fn run(job: &Job<'_>, watch: &mut Watch, tracker: &mut Tracker) -> Asked {
     let closing = Cell::new(false);
     let token = tracker.token().to_owned();
+    let pause = job.args.rate.map(|rate| Duration::from_secs(1) / u32::from(rate));
+    let (begun, mut number) = (Instant::now(), 0);
     let mut asks = stream::iter(tracker.planned())
+        .then(|key| {
+            let turn = pause.map(|pause| begun + pause * number);
+            number += 1;
+            async move {
+                if let Some(turn) = turn {
+                    tokio::time::sleep_until(turn).await;
+                }
+                key
+            }
+        })
         .take_while(|_| ready(!closing.get()))
         .map(|key| job.ask(key, &token))
         .buffer_unordered(usize::from(job.args.max_in_flight))

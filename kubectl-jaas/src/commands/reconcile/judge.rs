@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::Verdict;
 use super::super::ending::Ending;
 use super::ask::Asked;
+use super::verify::Verified;
 use crate::cli::ReconcileArgs;
 use crate::exit::Exit;
 use crate::hint;
@@ -20,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) refused: &'a [Key],
     /// How asking and waiting ended.
     pub(super) asked: &'a Asked,
+    /// What the proof afterwards came to.
+    pub(super) verified: &'a Verified,
     /// What was wanted.
     pub(super) args: &'a ReconcileArgs,
     /// Time from the first request to the end.
@@ -59,6 +62,7 @@ impl Facts<'_> {
             Some(error) if was_nobody_asked && self.refused.is_empty() && self.count(TargetOutcome::Failed) > 0 => {
                 error.exit()
             }
+            _ if matches!(self.verified, Verified::Not { was_asked_for: true, .. }) => Exit::Partial,
             _ if self.targets.iter().all(is_wanted) => Exit::Done,
             _ => Exit::Partial,
         }
@@ -85,9 +89,11 @@ impl Facts<'_> {
             }
             // The rate of a moment says nothing.
             (Ending::Complete, _) if self.elapsed < Duration::from_secs(1) => {
-                format!("{} in {seconds}{others}", self.done())
+                format!("{} in {seconds}{others}{}", self.done(), self.proof())
             }
-            (Ending::Complete, _) => format!("{} in {seconds} ({:.0}/s){others}", self.done(), self.rate()),
+            (Ending::Complete, _) => {
+                format!("{} in {seconds} ({:.0}/s){others}{}", self.done(), self.rate(), self.proof())
+            }
         }
     }
 
@@ -103,6 +109,9 @@ impl Facts<'_> {
         }
         if let Some(error) = &self.asked.refusal {
             return Some(error.hint());
+        }
+        if let Verified::Not { how: Some(how), was_asked_for: true, .. } = self.verified {
+            return Some(how.clone());
         }
         if !self.refused.is_empty() {
             return Some(hint::resume(self.refused));
@@ -123,6 +132,15 @@ impl Facts<'_> {
 
     fn done(&self) -> String {
         format!("{} of {} synced", self.count(TargetOutcome::Synced), snippets(self.targets.len()))
+    }
+
+    fn proof(&self) -> String {
+        match self.verified {
+            Verified::No => String::new(),
+            Verified::Yes(1) => "; 1 artifact verified".to_owned(),
+            Verified::Yes(count) => format!("; {count} artifacts verified"),
+            Verified::Not { why, .. } => format!("; artifacts not verified: {why}"),
+        }
     }
 
     /// The outcomes that the sentence has not named yet.

@@ -35,9 +35,13 @@ fn forbidden() -> Error {
 }
 
 fn judge(line: &str, targets: &[Target], refused: &[Key], asked: Asked) -> Verdict {
+    proven(line, targets, refused, asked, &Verified::No)
+}
+
+fn proven(line: &str, targets: &[Target], refused: &[Key], asked: Asked, verified: &Verified) -> Verdict {
     let args = args(line);
     let elapsed = Duration::from_secs(2);
-    Facts { targets, refused, asked: &asked, args: &args, elapsed }.verdict("kubectl jaas again")
+    Facts { targets, refused, asked: &asked, verified, args: &args, elapsed }.verdict("kubectl jaas again")
 }
 
 fn complete() -> Asked {
@@ -131,4 +135,17 @@ fn a_dry_run_and_one_that_does_not_wait_are_done() {
         (hasty.exit, hasty.message.as_str()),
         (Exit::Done, "asked for 1 snippet in 2.0 s, not waiting for answers")
     );
+}
+
+#[test]
+fn a_proof_that_could_not_be_done_is_told_and_fails_only_who_asked_for_it() {
+    let targets = [target("x", TargetOutcome::Synced)];
+    let not =
+        |was_asked_for| Verified::Not { why: "no road".to_owned(), how: Some("take one".to_owned()), was_asked_for };
+    let told = proven("x", &targets, &[], complete(), &not(false));
+    assert_eq!((told.exit, told.hint), (Exit::Done, None));
+    assert!(told.message.ends_with("; artifacts not verified: no road"), "{}", told.message);
+    let failed = proven("x", &targets, &[], complete(), &not(true));
+    assert_eq!((failed.exit, failed.hint.as_deref()), (Exit::Partial, Some("take one")));
+    assert!(proven("x", &targets, &[], complete(), &Verified::Yes(1)).message.ends_with("; 1 artifact verified"));
 }

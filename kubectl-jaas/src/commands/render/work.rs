@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jaas_api::snippet::Output;
 use jaas_render::worker::{EvaluateError, Limits, Pool};
 use jaas_render::{Request, Variable};
+use jaas_storage::Content;
 use serde_json::Value;
 
 use super::super::{Error, Verdict};
@@ -32,10 +33,7 @@ pub(super) async fn run(
     operator: Option<&Operator>,
     report: &mut Report,
 ) -> Result<Verdict, Error> {
-    let timeout = args.evaluation_timeout.or_else(|| operator.and_then(timeout)).unwrap_or(TIMEOUT);
-    let limits = Limits { timeout, memory_bytes: MEMORY, max_workers: 1 };
-    let request = request(&input, variables(args, operator)?, operator);
-    let pool = Pool::new(PathBuf::from(SELF), limits);
+    let (pool, request, timeout) = prepared(args, &input, operator)?;
     let runs = if args.time { args.runs } else { 1 };
     let mut seconds = Vec::new();
     let mut last = None;
@@ -66,6 +64,34 @@ pub(super) async fn run(
     Ok(Verdict { exit: Exit::Done, message, hint: None })
 }
 
+/// What the operator would publish; or, of what does not evaluate, the verdict.
+///
+/// # Errors
+/// A variable that cannot be read.
+pub(super) async fn content(
+    args: &RenderArgs,
+    input: Input,
+    operator: Option<&Operator>,
+) -> Result<Result<Content, Verdict>, Error> {
+    let (pool, request, _) = prepared(args, &input, operator)?;
+    let rendered = match pool.evaluate(&request).await {
+        Ok(rendered) => rendered.bytes,
+        Err(error) => return Ok(Err(failed(&error))),
+    };
+    Ok(Ok(match input.spec.output {
+        Output::Rendered => Content::document("rendered.json", rendered),
+        Output::Manifests => Content::document("manifests.yaml", rendered),
+        Output::Source => Content::tree(bytes(&input.files)),
+    }))
+}
+
+fn prepared(args: &RenderArgs, input: &Input, operator: Option<&Operator>) -> Result<(Pool, Request, Duration), Error> {
+    let timeout = args.evaluation_timeout.or_else(|| operator.and_then(self::timeout)).unwrap_or(TIMEOUT);
+    let limits = Limits { timeout, memory_bytes: MEMORY, max_workers: 1 };
+    let request = request(input, variables(args, operator)?, operator);
+    Ok((Pool::new(PathBuf::from(SELF), limits), request, timeout))
+}
+
 fn failed(error: &EvaluateError) -> Verdict {
     let exit = match error {
         EvaluateError::Unavailable(_) => Exit::Unexpected,
@@ -92,9 +118,12 @@ fn variables(args: &RenderArgs, operator: Option<&Operator>) -> Result<Files, Er
     Ok(variables)
 }
 
+fn bytes(files: &Files) -> BTreeMap<String, Vec<u8>> {
+    files.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect()
+}
+
 fn request(input: &Input, operators: Files, operator: Option<&Operator>) -> Request {
     let spec = &input.spec;
-    let bytes = |files: &Files| files.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect();
     let named = |variable: &jaas_api::source::Variable| {
         let value = variable.value.clone().unwrap_or_default();
         let value = if variable.code.unwrap_or_default() { Variable::Code(value) } else { Variable::Text(value) };

@@ -49,6 +49,13 @@ pub fn named_by_snippet(snippet: &JsonnetSnippet) -> Vec<String> {
     revisions.map(|revision| key.path(&revision)).collect()
 }
 
+/// Paths that a snippet's status keeps beyond any grace: what is current, and what is in the history.
+pub fn kept_by_snippet(snippet: &JsonnetSnippet) -> Vec<String> {
+    let (Some(key), Some(status)) = (key(&snippet.metadata), &snippet.status) else { return Vec::new() };
+    let kept = status.revision.iter().chain(status.history.iter().map(|record| &record.revision));
+    kept.filter_map(|revision| revision.parse().ok()).map(|revision| key.path(&revision)).collect()
+}
+
 /// Paths that an artifact names: the one it announces, and that of the revision it announces.
 pub fn named_by_artifact(artifact: &ExternalArtifact) -> Vec<String> {
     let (Some(key), Some(published)) = (key(&artifact.metadata), artifact.published()) else { return Vec::new() };
@@ -149,8 +156,7 @@ mod tests {
     }
 
     fn file(namespace: &str, name: &str, of: &str) -> Item {
-        let (key, revision) = (Key::new(namespace, name).unwrap(), revision(of));
-        Item { path: key.path(&revision), key: Some(key), kind: ItemKind::Revision(revision), size: 10 }
+        Item::of(&Key::new(namespace, name).unwrap().path(&revision(of)), 10)
     }
 
     fn snippet(name: &str, current: &str, history: &[&str], retired: &[&str]) -> JsonnetSnippet {

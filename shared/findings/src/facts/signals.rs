@@ -1,5 +1,6 @@
 //! Events, log records, metrics, consumers: what an installation says of itself and what others say of it.
 
+pub use jaas_api::admin::Attempt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -114,20 +115,6 @@ pub struct Consumer {
     pub message: String,
     /// Since when.
     pub since: Option<Timestamp>,
-}
-
-/// What the leader has tried and not achieved.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Attempt {
-    /// `namespace/name` of the snippet.
-    pub snippet: String,
-    /// Failures in a row.
-    pub failures: u32,
-    /// The last error.
-    pub error: String,
-    /// When it is tried again.
-    pub next: Option<Timestamp>,
 }
 
 /// The admission webhook.

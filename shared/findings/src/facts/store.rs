@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use jaas_api::admin::{File, FileClass, Health, HealthState, Owner};
+
 use crate::known::Known;
 
 /// The store.
@@ -28,39 +30,9 @@ pub struct Inventory {
     pub complete: bool,
     /// Each file, object or unfinished upload.
     pub files: Vec<File>,
-}
-
-/// A file, object or unfinished upload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct File {
-    /// Below the root or the prefix.
-    pub path: String,
-    /// What it is.
-    pub class: FileClass,
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// Seconds since it was last written.
-    #[serde(default)]
-    pub age: Option<u64>,
-}
-
-/// What a file is, by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileClass {
-    /// An artifact.
-    Revision,
-    /// Half of a write.
-    Tmp,
-    /// Set aside, and not served.
-    Trash,
-    /// The mark of the installation.
-    OwnerMark,
-    /// An upload that was never finished.
-    Multipart,
-    /// Anything else.
-    Foreign,
+    /// Why unfinished uploads are not among them, where the store did not tell of any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploads_unknown: Option<String>,
 }
 
 /// How much is taken and free.
@@ -81,57 +53,6 @@ pub struct Usage {
     pub quota: Option<u64>,
 }
 
-/// The installation that a store belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Owner {
-    /// Unique id of the cluster.
-    pub cluster: String,
-    /// `namespace/release`.
-    pub release: String,
-}
-
-/// What the store answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Health {
-    /// In one word.
-    pub state: HealthState,
-    /// Its own words.
-    #[serde(default)]
-    pub detail: String,
-    /// Seconds by which the clock of the service is ahead of the operator's.
-    #[serde(default)]
-    pub clock_ahead_seconds: Option<i64>,
-    /// Whether a missing object is said to be missing, instead of denied.
-    #[serde(default)]
-    pub missing_is_told: Option<bool>,
-}
-
-/// What the store answered, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HealthState {
-    /// It answers and takes writes.
-    Fine,
-    /// No bytes left.
-    Full,
-    /// No inodes left.
-    NoInodes,
-    /// It takes no writes.
-    ReadOnly,
-    /// The rights or keys do not suffice.
-    Denied,
-    /// It does not answer, or with an error.
-    Unavailable,
-    /// The bucket does not exist.
-    BucketMissing,
-    /// The clocks differ too much for signed requests.
-    ClockSkew,
-    /// It asks to slow down.
-    Throttled,
-}
-
 impl Usage {
     /// Whether the quota is reached; never where there is none.
     pub fn is_over_quota(&self) -> bool {
@@ -141,23 +62,6 @@ impl Usage {
     /// Whether bytes or inodes are known to have run out.
     pub fn is_used_up(&self) -> bool {
         self.is_over_quota() || self.free_bytes.ok() == Some(&0) || self.free_inodes.ok() == Some(&Some(0))
-    }
-}
-
-impl HealthState {
-    /// The word on the wire and for people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Fine => "fine",
-            Self::Full => "full",
-            Self::NoInodes => "no inodes",
-            Self::ReadOnly => "read-only",
-            Self::Denied => "denied",
-            Self::Unavailable => "unavailable",
-            Self::BucketMissing => "bucket missing",
-            Self::ClockSkew => "clock skew",
-            Self::Throttled => "throttled",
-        }
     }
 }
 

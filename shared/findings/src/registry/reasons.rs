@@ -95,8 +95,8 @@ pub(crate) const INVALID_MANIFESTS: Entry = failing("the result holds an invalid
     .reasons(&[Reason::InvalidManifests]);
 
 pub(crate) const SOURCE_NOT_SUPPORTED: Entry = failing("files from a Flux source are not supported")
-    .means("The snippet takes its files from a Flux source, which this version of the operator does not read.")
-    .because("A snippet made for the Go implementation or for a later version.")
+    .means("The snippet takes its files from a Flux source, which whoever judged it last does not read.")
+    .because("Another implementation, or an early version of this one, judged it last.")
     .type_in(&[EXPLAIN])
     .reasons(&[Reason::SourceRefNotYetSupported]);
 

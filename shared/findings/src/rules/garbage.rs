@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::answers::count;
 use super::ask;
 use super::outcome::{Outcome, Seen, Stop};
-use crate::code::Code;
+use crate::code::{Code, Severity};
 use crate::facts::signals::Topic;
 use crate::facts::snippets::path_of;
 use crate::facts::store::File;
@@ -19,6 +19,8 @@ use crate::known::{Obstacle, Why};
 const DAY: u64 = 24 * 60 * 60;
 /// By how many seconds the operator may be late in removing what it should.
 const LATE: u64 = 5 * 60;
+/// How many sweeps must have failed, by the metric alone, to call it more than a passing trouble.
+const ENDURING: f64 = 3.0;
 
 fn inventory(facts: &Facts) -> Result<&Inventory, Why> {
     facts.store.inventory.told("the listing of the store")
@@ -205,8 +207,9 @@ pub(crate) fn unfinished_uploads(facts: &Facts) -> Outcome {
     let inventory = inventory(facts)?;
     let is_old = |file: &&File| file.age.is_none_or(|age| age > DAY);
     let old: Vec<_> = of_class(inventory, FileClass::Multipart).into_iter().filter(is_old).collect();
+    let untold = inventory.uploads_unknown.as_ref().map(|why| Why::new(Obstacle::Failed, why.clone()));
     let seen = Seen::of(old, |files| about(Code::UnfinishedUploads, files, "whose upload never ended"));
-    Ok(seen.blind_to(cut(inventory)))
+    Ok(seen.blind_to(cut(inventory)).blind_to(untold))
 }
 
 /// `G608`.
@@ -236,6 +239,10 @@ pub(crate) fn sweep_fails(facts: &Facts) -> Outcome {
         return Ok(Seen::fine());
     }
     let mut finding = Finding::new(Code::SweepFails, "left-overs could not be removed");
+    // The metric counts since the start: what failed while the store was away is over by now, as far as anybody can tell from it.
+    if records.is_empty() && failures < ENDURING {
+        finding = finding.as_bad_as(Severity::Warning);
+    }
     if failures > 0.0 {
         finding = finding.with(Evidence::seen("sweeps that failed since the start", failures).instead_of(0));
     }

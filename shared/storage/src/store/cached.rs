@@ -19,7 +19,10 @@ use moka::sync::Cache;
 use tokio::sync::mpsc;
 
 use super::read::Body;
-use super::{Claim, Health, Item, Key, OwnerMark, Presence, Readable, Store, StoreError, Stored, Swept, Usage};
+use super::{
+    Claim, Health, Item, ItemKind, Key, OwnerMark, Presence, Readable, Removed, Store, StoreError, Stored, Swept,
+    Upload, Usage,
+};
 use crate::artifact::{Content, Digest, Revision};
 
 /// A client with a cached artifact at hand waits no longer than this for the store behind.
@@ -213,6 +216,13 @@ impl<S: Store + ?Sized> Store for Cached<S> {
         self.inner.remove(key, revision).await
     }
 
+    async fn remove_if(&self, item: &Item) -> Result<Removed, StoreError> {
+        if let (Some(key), ItemKind::Revision(revision)) = (&item.key, &item.kind) {
+            self.forget(key, revision);
+        }
+        self.inner.remove_if(item).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         self.forget_all_of(key);
         self.inner.delete(key).await
@@ -224,6 +234,10 @@ impl<S: Store + ?Sized> Store for Cached<S> {
 
     async fn list(&self) -> Result<Vec<Item>, StoreError> {
         self.inner.list().await
+    }
+
+    async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
+        self.inner.uploads().await
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {

@@ -18,15 +18,16 @@ use crate::artifact::{Content, Digest, Entries};
 
 pub use changes::{
     a_second_put_writes_nothing, adopted_content_keeps_its_bytes, deleting_takes_one_key_only, many_writers_agree,
-    missing_things_are_no_error, removing_takes_one_revision_only, what_was_put_is_read,
+    missing_things_are_no_error, only_the_state_that_was_seen_is_removed, removing_takes_one_revision_only,
+    what_was_put_is_read,
 };
 pub use reading::{
     a_large_artifact_is_read_whole, damage_is_never_read_and_a_put_repairs_it, large_damage_is_never_read_to_its_end,
     the_expected_digest_decides, verifying_trusts_nothing,
 };
 pub use whole::{
-    a_listing_names_everything, a_mark_is_never_taken_by_accident, a_probe_leaves_nothing, a_sweep_spares_artifacts,
-    what_is_set_aside_is_not_served,
+    a_complete_object_is_no_upload, a_listing_names_everything, a_mark_is_never_taken_by_accident,
+    a_probe_leaves_nothing, a_sweep_spares_artifacts, what_is_set_aside_is_not_served,
 };
 
 /// A way to the stored bytes past the store, as a person or other software has it.
@@ -78,6 +79,8 @@ pub async fn all(subject: Subject<'_>) {
     verifying_trusts_nothing(subject).await;
     missing_things_are_no_error(subject).await;
     removing_takes_one_revision_only(subject).await;
+    only_the_state_that_was_seen_is_removed(subject).await;
+    a_complete_object_is_no_upload(subject).await;
     deleting_takes_one_key_only(subject).await;
     what_is_set_aside_is_not_served(subject).await;
     many_writers_agree(subject).await;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Claim, ErrorKind, Health, Item, Key, OwnerMark, Presence, Readable, Store, StoreError, Stored, Swept, Usage,
+    Claim, ErrorKind, Health, Item, Key, OwnerMark, Presence, Readable, Removed, Store, StoreError, Stored, Swept,
+    Upload, Usage,
 };
 use crate::artifact::{Content, Digest, Revision};
 
@@ -23,9 +24,11 @@ pub enum Operation {
     Open,
     SetAside,
     Remove,
+    RemoveIf,
     Delete,
     Sweep,
     List,
+    Uploads,
     Usage,
     ReadOwner,
     Claim,
@@ -35,16 +38,18 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Put,
         Self::Presence,
         Self::Verify,
         Self::Open,
         Self::SetAside,
         Self::Remove,
+        Self::RemoveIf,
         Self::Delete,
         Self::Sweep,
         Self::List,
+        Self::Uploads,
         Self::Usage,
         Self::ReadOwner,
         Self::Claim,
@@ -171,6 +176,10 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
         self.run(Operation::Remove, self.inner.remove(key, revision)).await
     }
 
+    async fn remove_if(&self, item: &Item) -> Result<Removed, StoreError> {
+        self.run(Operation::RemoveIf, self.inner.remove_if(item)).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         self.run(Operation::Delete, self.inner.delete(key)).await
     }
@@ -181,6 +190,10 @@ impl<S: Store + ?Sized> Store for Faulty<S> {
 
     async fn list(&self) -> Result<Vec<Item>, StoreError> {
         self.run(Operation::List, self.inner.list()).await
+    }
+
+    async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
+        self.run(Operation::Uploads, self.inner.uploads()).await
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {

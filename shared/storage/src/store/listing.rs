@@ -1,5 +1,7 @@
 //! What a store holds, as a listing tells it. Pure.
 
+use std::time::SystemTime;
+
 use super::key::ArtifactPath;
 use super::{Key, owner};
 use crate::artifact::Revision;
@@ -22,6 +24,30 @@ pub struct Item {
     pub kind: ItemKind,
     /// Its length in bytes.
     pub size: u64,
+    /// When it was last written, where the store tells.
+    pub written: Option<SystemTime>,
+    /// Its state: opaque, and another one after every write of other bytes. Empty where the store tells none.
+    pub version: String,
+}
+
+/// An upload in parts that nobody finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Where its object would be, below the prefix.
+    pub path: String,
+    /// When it was begun, where the store tells.
+    pub begun: Option<SystemTime>,
+}
+
+/// What came of removing a file in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone, by this call.
+    Gone,
+    /// It was not there.
+    Missing,
+    /// It is in another state, or in use, and stays.
+    Changed,
 }
 
 /// What a file or object is, by its name.
@@ -40,8 +66,13 @@ pub enum ItemKind {
 }
 
 impl Item {
-    /// Reads what a path below the root says.
-    pub(crate) fn of(path: &str, size: u64) -> Self {
+    /// Whether [`super::Store::remove_if`] takes it away.
+    pub(crate) fn is_removable(&self) -> bool {
+        matches!(self.kind, ItemKind::Revision(_) | ItemKind::Trash | ItemKind::Temporary)
+    }
+
+    /// Reads what a path below the root says. Nothing is asked: when it was written, and its version, are not known.
+    pub fn of(path: &str, size: u64) -> Self {
         let mut parts = path.splitn(3, '/');
         let (namespace, name, file) = (parts.next(), parts.next(), parts.next());
         let key = match (namespace, name, file) {
@@ -56,7 +87,7 @@ impl Item {
             (None, Some(_)) if is_trash(path) => ItemKind::Trash,
             _ => ItemKind::Foreign,
         };
-        Self { key, path: path.to_owned(), kind, size }
+        Self { key, path: path.to_owned(), kind, size, written: None, version: String::new() }
     }
 }
 

@@ -23,7 +23,9 @@ use async_trait::async_trait;
 use self::directory::Root;
 use self::inspect::Verdicts;
 use self::tally::Tally;
-use super::{Claim, Health, Item, Key, OwnerMark, Presence, Readable, Store, StoreError, Stored, Swept, Usage};
+use super::{
+    Claim, Health, Item, Key, OwnerMark, Presence, Readable, Removed, Store, StoreError, Stored, Swept, Usage,
+};
 use crate::artifact::{Content, Digest, Revision};
 
 /// A store in a directory of this machine.
@@ -114,6 +116,11 @@ impl Store for LocalStore {
     async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError> {
         let (key, revision) = (key.clone(), revision.clone());
         self.blocking(move |inner| remove::remove(inner, &key, &revision)).await
+    }
+
+    async fn remove_if(&self, item: &Item) -> Result<Removed, StoreError> {
+        let item = item.clone();
+        self.blocking(move |inner| remove::remove_if(inner, &item)).await
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
@@ -106,6 +106,21 @@ impl Readable {
             Body::File(..) | Body::Stream(_) => None,
         }
     }
+}
+
+/// The bytes of an artifact as a whole; all of them are right, or there is an error.
+///
+/// # Errors
+/// What reading meets.
+pub async fn whole(readable: Readable) -> io::Result<Bytes> {
+    if let Some(bytes) = readable.bytes() {
+        return Ok(bytes.clone());
+    }
+    let (mut stream, mut whole) = (std::pin::pin!(readable.into_stream()), Vec::new());
+    while let Some(piece) = stream.next().await {
+        whole.extend_from_slice(&piece?);
+    }
+    Ok(whole.into())
 }
 
 /// Off the reactor, since a read from a disk may block. Always one piece behind, so that the last one goes only if all are right.

@@ -9,6 +9,7 @@ mod collect;
 mod credentials;
 mod download;
 mod error;
+mod lifecycle;
 mod limiter;
 mod options;
 mod owner;
@@ -29,9 +30,11 @@ use moka::sync::Cache;
 
 use self::client::Connection;
 use self::error::Failure;
+pub use self::lifecycle::ExpiryRule;
 pub use self::options::{S3Credentials, S3Options, S3Timeouts};
 use super::{
-    Capabilities, Claim, Health, Item, Key, OwnerMark, Presence, Readable, Store, StoreError, Stored, Swept, Usage,
+    Capabilities, Claim, Health, Item, Key, OwnerMark, Presence, Readable, Removed, Store, StoreError, Stored, Swept,
+    Upload, Usage,
 };
 use crate::artifact::{Content, Digest, Revision};
 
@@ -198,6 +201,10 @@ impl Store for S3Store {
         self.inner.remove(key, revision).await
     }
 
+    async fn remove_if(&self, item: &Item) -> Result<Removed, StoreError> {
+        self.inner.remove_if(item).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         self.inner.delete(key).await
     }
@@ -207,14 +214,18 @@ impl Store for S3Store {
     }
 
     async fn list(&self) -> Result<Vec<Item>, StoreError> {
-        let mut items: Vec<Item> = self.inner.list("").await?.into_iter().map(|(item, _)| item).collect();
+        let mut items = self.inner.list("").await?;
         items.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(items)
     }
 
+    async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
+        self.inner.uploads().await
+    }
+
     async fn usage(&self) -> Result<Usage, StoreError> {
         let items = self.inner.list("").await?;
-        let bytes = items.iter().map(|(item, _)| item.size).sum();
+        let bytes = items.iter().map(|item| item.size).sum();
         Ok(Usage { bytes, files: items.len() as u64, ..Usage::default() })
     }
 

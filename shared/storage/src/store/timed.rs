@@ -10,7 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Claim, ErrorKind, Health, Item, Key, OwnerMark, Presence, Readable, Store, StoreError, Stored, Swept, Usage,
+    Claim, ErrorKind, Health, Item, Key, OwnerMark, Presence, Readable, Removed, Store, StoreError, Stored, Swept,
+    Upload, Usage,
 };
 use crate::artifact::{Content, Digest, Revision};
 
@@ -94,6 +95,10 @@ impl<S: Store + ?Sized> Store for Timed<S> {
         within(self.deadlines.change, "removing", &key.path(revision), self.inner.remove(key, revision)).await
     }
 
+    async fn remove_if(&self, item: &Item) -> Result<Removed, StoreError> {
+        within(self.deadlines.change, "removing", &item.path, self.inner.remove_if(item)).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         within(self.deadlines.change, "removing", &key.to_string(), self.inner.delete(key)).await
     }
@@ -104,6 +109,10 @@ impl<S: Store + ?Sized> Store for Timed<S> {
 
     async fn list(&self) -> Result<Vec<Item>, StoreError> {
         within(self.deadlines.walk, "listing", "the store", self.inner.list()).await
+    }
+
+    async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
+        within(self.deadlines.walk, "listing the uploads of", "the store", self.inner.uploads()).await
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {
@@ -166,9 +175,11 @@ mod tests {
             store.open(&key, &revision, None).await.err().unwrap(),
             store.set_aside(&key, &revision, "1").await.unwrap_err(),
             store.remove(&key, &revision).await.unwrap_err(),
+            store.remove_if(&Item::of(&key.path(&revision), 1)).await.unwrap_err(),
             store.delete(&key).await.unwrap_err(),
             store.sweep(Duration::ZERO).await.unwrap_err(),
             store.list().await.unwrap_err(),
+            store.uploads().await.unwrap_err(),
             store.usage().await.unwrap_err(),
             store.read_owner().await.unwrap_err(),
             store.claim(&mark, false).await.unwrap_err(),

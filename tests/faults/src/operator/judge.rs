@@ -179,6 +179,7 @@ mod tests {
             digest: Some(Digest::of(&bytes).to_string()),
             size: i64::try_from(bytes.len()).ok(),
             last_update_time: None,
+            ..Artifact::default()
         };
         (published, bytes)
     }

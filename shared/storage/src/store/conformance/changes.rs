@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::{Subject, document, key, packed, packed_by_others, tree};
 use crate::artifact::Digest;
-use crate::store::{Presence, Stored};
+use crate::store::{Item, ItemKind, Presence, Removed, Stored};
 
 /// What was put is read with the digest and size that the put told, also a tree and also under the longest names.
 pub async fn what_was_put_is_read(subject: Subject<'_>) {
@@ -67,6 +67,50 @@ pub async fn removing_takes_one_revision_only(subject: Subject<'_>) {
     assert!(subject.read(&key, &two, None).await.is_some());
     assert!(subject.put(&key, &one).await.written);
     assert!(subject.read(&key, &one, None).await.is_some());
+}
+
+/// What a listing told is removed as long as it is that; what was written meanwhile, is gone or is not ours stays or is told.
+pub async fn only_the_state_that_was_seen_is_removed(subject: Subject<'_>) {
+    let (key, one, two) = (key("state", "web"), document("1"), document("2"));
+    let listed = async |path: &str| {
+        let items = subject.store.list().await.unwrap();
+        items.into_iter().find(|item| item.path == path).unwrap()
+    };
+    let remove = async |item: &Item| subject.store.remove_if(item).await.unwrap();
+    subject.put(&key, &one).await;
+    subject.put(&key, &two).await;
+    let (first, second) = (key.path(one.revision()), key.path(two.revision()));
+    let seen = listed(&first).await;
+    assert!(!seen.version.is_empty() && seen.written.is_some(), "{seen:?}");
+    assert_eq!(listed(&first).await, seen, "reading changes no state");
+
+    subject.raw.plant(&first, b"other bytes, same name").await;
+    assert_eq!(remove(&seen).await, Removed::Changed);
+    assert!(subject.raw.look(&first).await.is_some());
+    assert_eq!(remove(&Item::of(&first, seen.size)).await, Removed::Changed, "without a version");
+    assert_eq!(remove(&listed(&first).await).await, Removed::Gone);
+    assert_eq!(remove(&seen).await, Removed::Missing);
+    assert_eq!(subject.store.presence(&key, one.revision()).await.unwrap(), Presence::Missing);
+    assert!(subject.read(&key, &two, None).await.is_some());
+    assert!(subject.put(&key, &one).await.written);
+
+    let (trash, temporary) = (format!("{second}.trash-7"), "state/web/sha256-00.0011.tar.gz.tmp");
+    for path in [&*trash, temporary] {
+        subject.raw.plant(path, b"left over").await;
+        assert_eq!(remove(&listed(path).await).await, Removed::Gone, "{path}");
+        assert_eq!(subject.raw.look(path).await, None, "{path}");
+    }
+    subject.raw.plant("state/web/notes.txt", b"a person's").await;
+    let foreign = listed("state/web/notes.txt").await;
+    assert!(subject.store.remove_if(&foreign).await.is_err());
+    let disguised = Item { kind: ItemKind::Trash, ..foreign };
+    assert!(subject.store.remove_if(&disguised).await.is_err(), "the name decides");
+    assert!(subject.raw.look("state/web/notes.txt").await.is_some());
+    subject.store.delete(&key).await.unwrap();
+
+    subject.put(&key, &one).await;
+    assert_eq!(remove(&listed(&first).await).await, Removed::Gone);
+    assert!(!subject.store.list().await.unwrap().iter().any(|item| item.path.starts_with("state")), "no empty folder");
 }
 
 /// Deleting a key takes all that is under it, and nothing of a neighbour whose name begins alike.

@@ -66,6 +66,15 @@ pub async fn a_mark_is_never_taken_by_accident(subject: Subject<'_>) {
     assert_eq!(items.iter().filter(|item| item.kind == ItemKind::OwnerMark).count(), 1);
 }
 
+/// What was written whole is no unfinished upload.
+pub async fn a_complete_object_is_no_upload(subject: Subject<'_>) {
+    let key = key("uploads", "web");
+    subject.put(&key, &document("x")).await;
+    let uploads = subject.store.uploads().await.unwrap();
+    assert!(!uploads.iter().any(|upload| upload.path.starts_with("uploads/")), "{uploads:?}");
+    subject.store.delete(&key).await.unwrap();
+}
+
 /// What is set aside is missing for everybody, but there for a person; the place is free for a put.
 pub async fn what_is_set_aside_is_not_served(subject: Subject<'_>) {
     let (key, content, other) = (key("aside", "web"), document("x"), document("y"));

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use cap_std::fs::{Dir, DirEntry};
+use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt};
 
 use super::Inner;
 use super::directory::{Root, enter};
@@ -40,7 +40,8 @@ pub(super) fn usage(inner: &Inner) -> Result<Usage, StoreError> {
         files: found.items.len() as u64,
         free_bytes: Some(volume.f_bavail * volume.f_frsize),
         total_bytes: Some(volume.f_blocks * volume.f_frsize),
-        free_inodes: Some(volume.f_favail),
+        // A file system without a fixed number of inodes says that there are none at all.
+        free_inodes: (volume.f_files > 0).then_some(volume.f_favail),
         quota: inner.tally.quota(),
     })
 }
@@ -124,7 +125,15 @@ fn read_entry(entry: &DirEntry, parent: &str) -> io::Result<Option<Found>> {
     if !meta.is_file() {
         item.kind = ItemKind::Foreign;
     }
+    item.written = meta.modified().ok().map(cap_std::time::SystemTime::into_std);
+    item.version = version(&meta);
     Ok(Some(Found { name, directory: meta.is_dir(), item }))
+}
+
+/// The state of a file: another one whenever it is replaced or written to.
+pub(super) fn version(meta: &Metadata) -> String {
+    let (inode, seconds, nanoseconds, length) = (meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len());
+    format!("{inode:x}-{seconds:x}-{nanoseconds:x}-{length:x}")
 }
 
 /// What a file takes; nothing where there is none.

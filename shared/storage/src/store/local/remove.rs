@@ -14,7 +14,7 @@ use super::write::set_folder_aside;
 use crate::artifact::Revision;
 use crate::store::key::file_name;
 use crate::store::listing::{ItemKind, trash_name};
-use crate::store::{Item, Key, StoreError, Swept, TRASH_AGE};
+use crate::store::{Item, Key, Removed, StoreError, Swept, TRASH_AGE};
 
 /// See [`crate::store::Store::set_aside`].
 pub(super) fn set_aside(root: &Root, key: &Key, revision: &Revision, run: &str) -> Result<bool, StoreError> {
@@ -46,6 +46,48 @@ pub(super) fn remove(inner: &Inner, key: &Key, revision: &Revision) -> Result<()
     inner.tally.release(taken);
     drop(folder);
     prune_folders(&inner.root, key).map_err(failed)
+}
+
+/// See [`crate::store::Store::remove_if`]. Whoever else removes or replaces the file between the look and the removal is not noticed:
+/// what may be put there has the same content.
+pub(super) fn remove_if(inner: &Inner, item: &Item) -> Result<Removed, StoreError> {
+    let root = &inner.root;
+    let failed = |error| root.failed("removing", &item.path, None, error);
+    let known = Item::of(&item.path, item.size);
+    if !known.is_removable() {
+        let odd = "it is neither an artifact nor a left-over of one";
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, odd)));
+    }
+    let Some((folder, name)) = place(inner, &known).map_err(failed)? else { return Ok(Removed::Missing) };
+    let meta = match folder.symlink_metadata(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Removed::Missing),
+        other => other.map_err(failed)?,
+    };
+    if !meta.is_file() || listing::version(&meta) != item.version {
+        return Ok(Removed::Changed);
+    }
+    // Where locks do not work, the writer may live.
+    if known.kind == ItemKind::Temporary && !is_dead(&folder, name, Duration::MAX).map_err(failed)? {
+        return Ok(Removed::Changed);
+    }
+    match folder.remove_file(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Removed::Missing),
+        other => other.map_err(failed)?,
+    }
+    inner.tally.release(charged(meta.len()));
+    drop(folder);
+    if let Some(key) = &known.key {
+        prune_folders(root, key).map_err(failed)?;
+    }
+    Ok(Removed::Gone)
+}
+
+/// The folder and the name of a file.
+fn place<'a>(inner: &Inner, item: &'a Item) -> io::Result<Option<(Dir, &'a str)>> {
+    Ok(match &item.key {
+        Some(key) => inner.root.folder(key)?.map(|folder| (folder, item.path.rsplit('/').next().unwrap_or_default())),
+        None => Some((inner.root.dir().try_clone()?, item.path.as_str())),
+    })
 }
 
 /// See [`crate::store::Store::delete`].
@@ -114,11 +156,7 @@ fn sweep_item(inner: &Inner, item: &Item, max_age: Duration) -> io::Result<bool>
         ItemKind::Trash => is_old,
         _ => return Ok(false),
     };
-    let (folder, name) = match &item.key {
-        Some(key) => (inner.root.folder(key)?, item.path.rsplit('/').next().unwrap_or_default()),
-        None => (Some(inner.root.dir().try_clone()?), item.path.as_str()),
-    };
-    let Some(folder) = folder else { return Ok(false) };
+    let Some((folder, name)) = place(inner, item)? else { return Ok(false) };
     let removed = removable(&folder, name, max_age)?;
     if removed {
         remove_file(&folder, name)?;

@@ -167,6 +167,10 @@ async fn planted_links_fifos_and_folders_are_neither_followed_nor_waited_for() {
     for plant in [&plant_link as &dyn Fn(), &plant_fifo, &plant_folder] {
         fs::remove_file(&file).unwrap();
         plant();
+        let listed = fixture.store.list().await.unwrap();
+        let item = listed.into_iter().find(|item| file.ends_with(&item.path)).unwrap();
+        let removed = fixture.store.remove_if(&item).await.unwrap();
+        assert_eq!(removed, Removed::Changed, "what is no file is never what was seen");
         assert_eq!(fixture.store.presence(&fixture.key, content.revision()).await.unwrap(), Presence::Missing);
         assert_eq!(fixture.read(&content, Some(&stored.digest)).await, None);
         assert_eq!(fixture.put(&content).await, stored);

@@ -1,7 +1,7 @@
 //! Lists objects and takes them away.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -11,19 +11,19 @@ use super::error::{Failure, Meaning};
 use crate::artifact::Revision;
 use crate::store::key::file_name;
 use crate::store::listing::trash_name;
-use crate::store::{ErrorKind, Item, ItemKind, Key, StoreError, Swept, TRASH_AGE};
+use crate::store::{ErrorKind, Item, ItemKind, Key, Removed, StoreError, Swept, TRASH_AGE, Upload};
 
 /// Deletions at a time.
 const CONCURRENT: usize = 8;
 
 impl Inner {
-    /// All objects below a path, with the seconds since 1970 at which each was written. Complete or an error.
-    pub(super) async fn list(&self, below: &str) -> Result<Vec<(Item, i64)>, StoreError> {
+    /// All objects below a path. Complete or an error.
+    pub(super) async fn list(&self, below: &str) -> Result<Vec<Item>, StoreError> {
         self.pages(below, None).await.map_err(|failure| self.failed("listing", below, failure))
     }
 
     /// The same in pages of a given size.
-    pub(super) async fn pages(&self, below: &str, page: Option<i32>) -> Result<Vec<(Item, i64)>, Failure> {
+    pub(super) async fn pages(&self, below: &str, page: Option<i32>) -> Result<Vec<Item>, Failure> {
         let corrupt = |what: &str| Failure::trouble(ErrorKind::Corrupt, format!("the listing {what}"));
         let prefix = self.object(below);
         let (mut found, mut keys, mut tokens) = (Vec::new(), HashSet::new(), HashSet::new());
@@ -44,8 +44,9 @@ impl Inner {
                 }
                 let size = object.size.and_then(|size| u64::try_from(size).ok());
                 let Some(size) = size else { return Err(corrupt("names an object without its size")) };
-                let written = object.last_modified.map_or(i64::MAX, |time| time.secs());
-                found.push((Item::of(path, size), written));
+                let written = object.last_modified.and_then(|written| time(written.secs()));
+                let version = object.e_tag.as_deref().map(plain).unwrap_or_default().to_owned();
+                found.push(Item { written, version, ..Item::of(path, size) });
             }
             match (answer.is_truncated, answer.next_continuation_token) {
                 (Some(true), Some(next)) if tokens.insert(next.clone()) => token = Some(next),
@@ -84,10 +85,34 @@ impl Inner {
         removed.map(drop).map_err(|failure| self.failed("removing", &path, failure))
     }
 
+    /// See [`crate::store::Store::remove_if`].
+    pub(super) async fn remove_if(&self, item: &Item) -> Result<Removed, StoreError> {
+        let path = &item.path;
+        let failed = |failure| self.failed("removing", path, failure);
+        if !Item::of(path, item.size).is_removable() {
+            let odd = "it is neither an artifact nor a left-over of one";
+            return Err(failed(Failure::trouble(ErrorKind::Unavailable, odd)));
+        }
+        self.forget(path);
+        let Some(head) = self.head("removing", path).await? else { return Ok(Removed::Missing) };
+        if plain(&head.etag) != item.version || head.size != item.size {
+            return Ok(Removed::Changed);
+        }
+        let conditional = self.known_capabilities().and_then(|known| known.conditional_delete) == Some(true);
+        let removed = self.delete_object(path, Some(head.etag).filter(|_| conditional)).await;
+        self.forget(path);
+        match removed {
+            Ok(true) => Ok(Removed::Gone),
+            Ok(false) => Ok(Removed::Missing),
+            Err(failure) if failure.meaning == Meaning::Precondition => Ok(Removed::Changed),
+            Err(failure) => Err(failed(failure)),
+        }
+    }
+
     /// See [`crate::store::Store::delete`].
     pub(super) async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let items = self.list(&format!("{key}/")).await?;
-        let paths = items.into_iter().map(|(item, _)| item.path);
+        let paths = items.into_iter().map(|item| item.path);
         stream::iter(paths)
             .map(|path| async move {
                 self.forget(&path);
@@ -148,13 +173,13 @@ impl Inner {
     pub(super) async fn sweep(&self, max_age: Duration) -> Result<Swept, StoreError> {
         let mut swept = Swept { removed: self.abort_uploads(max_age).await? };
         let now = self.connection.watch.service_now();
-        for (item, written) in self.list("").await? {
+        for item in self.list("").await? {
             let age = match item.kind {
                 ItemKind::Temporary => max_age,
                 ItemKind::Trash => TRASH_AGE,
                 _ => continue,
             };
-            if is_older(now, written, age) {
+            if is_older(now, seconds(item.written), age) {
                 let gone = self.delete_object(&item.path, None).await;
                 swept.removed += u64::from(gone.map_err(|failure| self.failed("sweeping", &item.path, failure))?);
             }
@@ -162,11 +187,34 @@ impl Inner {
         Ok(swept)
     }
 
-    /// Uploads in parts that nobody finished, as other software leaves them. The whole bucket is asked and filtered here, since not
-    /// every service filters by prefix.
+    /// Ends uploads in parts that nobody finished, as other software leaves them.
     async fn abort_uploads(&self, max_age: Duration) -> Result<u64, StoreError> {
         let failed = |failure| self.failed("sweeping", "", failure);
         let mut aborted = 0;
+        for upload in self.unfinished().await.map_err(failed)? {
+            if is_older(self.connection.watch.service_now(), upload.begun, max_age) {
+                self.abort(&upload.object, &upload.id).await.map_err(failed)?;
+                aborted += 1;
+            }
+        }
+        Ok(aborted)
+    }
+
+    /// See [`crate::store::Store::uploads`].
+    pub(super) async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
+        let found = self.unfinished().await.map_err(|failure| self.failed("listing the uploads of", "", failure))?;
+        let upload = |found: Unfinished| {
+            let path = found.object.strip_prefix(&*self.prefix)?.to_owned();
+            Some(Upload { path, begun: time(found.begun) })
+        };
+        let mut uploads: Vec<Upload> = found.into_iter().filter_map(upload).collect();
+        uploads.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(uploads)
+    }
+
+    /// Unfinished uploads below the prefix. The whole bucket is asked and filtered here, since not every service filters by prefix.
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, Failure> {
+        let mut found = Vec::new();
         let mut markers = HashSet::new();
         let mut marker: (Option<String>, Option<String>) = (None, None);
         loop {
@@ -177,26 +225,24 @@ impl Inner {
             });
             let page = match answer.await {
                 Ok(page) => page,
-                Err(failure) if failure.meaning == Meaning::Unsupported => return Ok(aborted),
+                Err(failure) if failure.meaning == Meaning::Unsupported => return Ok(found),
                 // Some services refuse the marker that they gave; the key alone works everywhere.
                 Err(failure) if failure.status == Some(400) && marker.1.is_some() => {
                     marker.1 = None;
                     continue;
                 }
-                Err(failure) => return Err(failed(failure)),
+                Err(failure) => return Err(failure),
             };
-            let now = self.connection.watch.service_now();
             for upload in page.uploads.unwrap_or_default() {
                 let (Some(object), Some(id)) = (upload.key, upload.upload_id) else { continue };
                 let begun = upload.initiated.map_or(i64::MAX, |time| time.secs());
-                if object.starts_with(&self.prefix) && is_older(now, begun, max_age) {
-                    self.abort(&object, &id).await.map_err(failed)?;
-                    aborted += 1;
+                if object.starts_with(&self.prefix) {
+                    found.push(Unfinished { object, id, begun });
                 }
             }
             let next = (page.next_key_marker, page.next_upload_id_marker);
             if page.is_truncated != Some(true) || next.0.is_none() || !markers.insert(next.clone()) {
-                return Ok(aborted);
+                return Ok(found);
             }
             marker = next;
         }
@@ -213,6 +259,30 @@ impl Inner {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// An upload in parts, by the service's own words; one without a time began at the end of time.
+struct Unfinished {
+    object: String,
+    id: String,
+    begun: i64,
+}
+
+/// Seconds since 1970 as a time; none where the service told none.
+fn time(seconds: i64) -> Option<SystemTime> {
+    let seconds = u64::try_from(seconds).ok().filter(|&seconds| seconds != i64::MAX.unsigned_abs())?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// Seconds since 1970 of a time; the end of time where there is none, so that it is never old.
+fn seconds(time: Option<SystemTime>) -> i64 {
+    let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(i64::MAX)
+}
+
+/// An ETag without its quotes, which some services leave out in a listing.
+fn plain(etag: &str) -> &str {
+    etag.trim_matches('"')
 }
 
 fn is_older(now: i64, written: i64, age: Duration) -> bool {

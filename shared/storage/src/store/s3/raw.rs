@@ -1,11 +1,47 @@
 //! A way past the store for the conformance suite.
 
 use async_trait::async_trait;
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+};
 use bytes::Bytes;
 
 use super::put::Sending;
 use super::{Metadata, S3Store};
 use crate::store::conformance::Raw;
+
+#[allow(clippy::unwrap_used, reason = "a failed expectation ends the test that calls")]
+impl S3Store {
+    /// Begins an upload in parts and leaves it, as other software does that dies.
+    pub async fn begin_upload(&self, path: &str) {
+        let begun = self.inner.connection.call(0, |client| {
+            client.create_multipart_upload().bucket(self.inner.bucket()).key(self.inner.object(path)).send()
+        });
+        begun.await.unwrap();
+    }
+
+    /// Has the service remove every object of the bucket after so many days, as a person does who wants to save room.
+    pub async fn expire_after(&self, days: i32) {
+        let rule = LifecycleRule::builder()
+            .id("save-room")
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix("").build())
+            .expiration(LifecycleExpiration::builder().days(days).build());
+        let rules = BucketLifecycleConfiguration::builder().rules(rule.build().unwrap()).build().unwrap();
+        let put = self.inner.connection.call(0, |client| {
+            let request = client.put_bucket_lifecycle_configuration().bucket(self.inner.bucket());
+            request.lifecycle_configuration(rules.clone()).send()
+        });
+        put.await.unwrap();
+    }
+
+    /// Takes such rules away.
+    pub async fn expire_nothing(&self) {
+        let bucket = self.inner.bucket();
+        let gone = self.inner.connection.call(0, |client| client.delete_bucket_lifecycle().bucket(bucket).send());
+        gone.await.unwrap();
+    }
+}
 
 #[async_trait]
 #[allow(clippy::unwrap_used, reason = "a failed expectation ends the test that calls")]

@@ -1,0 +1,350 @@
+//! `storage prune`: removes stored revisions that nobody needs.
+//!
+//! The store is listed first and the snippets afterwards, so that what was published in between is never doomed. The endpoint judges
+//! every file once more before it goes.
+
+mod history;
+mod plan;
+
+use jaas_api::admin::Action;
+use jaas_findings::facts::File;
+use jiff::Timestamp;
+use kube::Resource as _;
+use tokio::time::Instant;
+
+use self::plan::{Level, Plan, plan};
+use super::super::consent::{Danger, consent};
+use super::super::mark::mark;
+use super::super::select::{Choice, Selection, States};
+use super::super::{Error, Invocation, Verdict};
+use super::act::{Acted, Work, act, items};
+use super::ground::{self, Ground};
+use super::keep::{Keep, owner};
+use crate::cli::{DryRun, PruneArgs};
+use crate::exit::Exit;
+use crate::facts::Scope;
+use crate::hint;
+use crate::road::{Admin, Need, Opened, Road, Site};
+use crate::session::{Session, Writes};
+use crate::size::words;
+use crate::snippet::Snippet;
+use crate::view::{Deed, Found, Next, Prune, Report, Sum};
+
+/// Plans, asks, removes, and notes what became of each file.
+pub(in super::super) async fn run(
+    args: &PruneArgs,
+    invocation: &Invocation<'_>,
+    report: &mut Report,
+) -> Result<Verdict, Error> {
+    let deadline = Instant::now() + args.timeout;
+    let level = Level::of(&args.level);
+    let choice =
+        Choice::new(&args.targets, States::default(), invocation.connection.namespace.as_deref(), "storage prune")?;
+    report.metadata.dry_run = DryRun::word(args.change.dry_run);
+    report.metadata.reason.clone_from(&args.change.reason);
+    let writes = Writes::of(args.change.dry_run);
+    let ground = Ground::open(invocation, &args.operator, &args.road, writes, report).await?;
+    let selection = choice.within(&ground.session.namespace);
+    report.metadata.scope = selection.scope();
+    invocation.listener.say(&format!("storage prune of {selection}; {}", ground.session.destination));
+    let site = ground.site(invocation, &args.operator, &args.road);
+    let job = Job { args, invocation, ground: &ground, site, selection: &selection, level, deadline };
+    let mut opened = ground::look(invocation, ground::open(&site, Need::Act, invocation)).await?;
+    let looked = ground::look(invocation, job.look(&opened)).await?;
+    report.metadata.scope.snippets = looked.snippets.len();
+    if let Err(error) = selection.check(&looked.snippets) {
+        if args.allow_empty && looked.snippets.is_empty() {
+            return Ok(Verdict { exit: Exit::Done, message: error.to_string(), hint: None });
+        }
+        return Err(error.into());
+    }
+    let mut prune = job.prune(&looked);
+    let nothing = looked.plan.doomed.is_empty() && !job.shortens(&looked);
+    if nothing {
+        let message = match looked.plan.in_grace.files {
+            0 => "nothing to remove".to_owned(),
+            files => format!("nothing to remove; {files} revisions are in their grace, which --beyond-keep ignores"),
+        };
+        report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
+        return Ok(Verdict { exit: Exit::Done, message, hint: None });
+    }
+    let words = job.words(&looked);
+    let danger = if matches!(level, Level::Keep(_)) { Danger::Severe } else { Danger::Bounded };
+    let question = job.question(&looked);
+    if let Err(error) = consent(danger, &question, &words, args.confirm.as_deref(), &args.change, invocation).await {
+        report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
+        return Err(error);
+    }
+    let verdict = match args.change.dry_run {
+        Some(DryRun::Client) => job.planned(&words, &mut prune),
+        Some(DryRun::Server) => {
+            if let Level::Keep(keep) = level {
+                history::shorten(&job, &looked.snippets, keep).await?;
+            }
+            // What a shorter history would let go is still named by the present one.
+            let is_free = |file: &&File| !matches!(level, Level::Keep(_)) || !looked.keep.names(&file.path);
+            let doomed = looked.plan.doomed.iter().filter(is_free);
+            let acted = job.act(admin(&mut opened)?, doomed, &looked.keep, true).await;
+            job.tried(acted, &words, &mut prune)
+        }
+        None => {
+            let doomed = match level {
+                Level::Keep(keep) => match history::shorten(&job, &looked.snippets, keep).await? {
+                    history::Shortened::Done => {
+                        let again = Job { level: Level::BeyondKeep, ..job };
+                        let looked = ground::look(invocation, again.look(&opened)).await?;
+                        looked.plan.doomed
+                    }
+                    history::Shortened::Not(verdict) => {
+                        report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
+                        return Ok(verdict);
+                    }
+                },
+                Level::Expired | Level::BeyondKeep => looked.plan.doomed.clone(),
+            };
+            let acted = job.act(admin(&mut opened)?, doomed.iter(), &looked.keep, false).await;
+            job.tell(&looked.snippets, &acted).await;
+            prune.free_after = free(&opened, &ground).await;
+            job.done(acted, &mut prune)
+        }
+    };
+    if args.change.dry_run.is_none() && verdict.exit == Exit::Done {
+        let command = "kubectl jaas reconcile --failed".to_owned();
+        report.next = vec![Next { command, why: "renders what could not be published for want of room".to_owned() }];
+    }
+    report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
+    Ok(verdict)
+}
+
+/// What was seen, and what follows from it.
+struct Looked {
+    snippets: Vec<Snippet>,
+    keep: Keep,
+    plan: Plan,
+    free: Option<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    args: &'a PruneArgs,
+    invocation: &'a Invocation<'a>,
+    ground: &'a Ground,
+    site: Site<'a>,
+    selection: &'a Selection,
+    level: Level,
+    deadline: Instant,
+}
+
+/// The endpoint at the end of the road.
+fn admin(opened: &mut Opened) -> Result<&mut Admin, Error> {
+    match &mut opened.road {
+        Road::Admin(admin) => Ok(admin),
+        Road::Files(_) | Road::Backing(_) => Err(Error::NoRoad { need: Need::Act.words(), tried: Vec::new() }),
+    }
+}
+
+async fn free(opened: &Opened, ground: &Ground) -> Option<u64> {
+    opened.road.stats(&ground.flags).await.ok()?.usage?.free_bytes
+}
+
+impl Job<'_> {
+    fn session(&self) -> &Session {
+        &self.ground.session
+    }
+
+    /// The store first, then the snippets.
+    async fn look(&self, opened: &Opened) -> Result<Looked, Error> {
+        let namespace = self.selection.namespace.as_deref();
+        let free = free(opened, self.ground).await;
+        let (inventory, omitted) = opened.road.inventory(namespace).await?;
+        ground::whole(&inventory, &omitted)?;
+        let (all, artifacts) = ground::objects(self.session(), namespace).await?;
+        let keep = Keep::of(&all, &artifacts);
+        let meant = match &self.args.targets.selector {
+            Some(labels) => {
+                let scope = Scope { namespace, labels: Some(labels) };
+                crate::facts::list_snippets(self.session(), &scope).await?
+            }
+            None => all,
+        };
+        let snippets = self.selection.matching(meant);
+        let grace = self.ground.flags.seconds("artifact-gc-grace").unwrap_or_default();
+        let spare = match (self.args.until_free, free) {
+            (Some(wanted), Some(free)) => Some(wanted.saturating_sub(free)),
+            (Some(_), None) => {
+                let what = "how much is free is not known here, so nothing can be removed until then".to_owned();
+                return Err(Error::Refused { what, how: "leave --until-free out".to_owned() });
+            }
+            (None, _) => None,
+        };
+        let plan = plan(self.level, &snippets, &inventory.files, &keep, grace, spare, Timestamp::now());
+        Ok(Looked { snippets, keep, plan, free })
+    }
+
+    /// Whether histories are shortened first.
+    fn shortens(&self, looked: &Looked) -> bool {
+        matches!(self.level, Level::Keep(keep) if !plan::longer(&looked.snippets, keep).is_empty())
+    }
+
+    fn prune(&self, looked: &Looked) -> Prune {
+        let mut rows = looked.plan.rows.clone();
+        if matches!(self.level, Level::Keep(_)) {
+            for row in &mut rows {
+                let is_it =
+                    |snippet: &&Snippet| snippet.key().namespace == row.namespace && snippet.key().name == row.name;
+                let keeper = looked.snippets.iter().find(is_it).and_then(Snippet::keeper);
+                row.note = keeper.map(|keeper| format!("{keeper} sets spec.history")).unwrap_or_default();
+            }
+        }
+        Prune {
+            level: self.level.word(),
+            snippets: rows,
+            doomed: looked.plan.total,
+            in_grace: looked.plan.in_grace,
+            removed: Sum::default(),
+            free_before: looked.free,
+            free_after: None,
+            items: looked.plan.doomed.iter().map(planned).collect(),
+        }
+    }
+
+    /// What somebody must type, or give beforehand, to lose what nothing brings back.
+    fn words(&self, looked: &Looked) -> String {
+        let of = match looked.snippets.as_slice() {
+            [one] => one.key().to_string(),
+            many => format!("{} snippets", many.len()),
+        };
+        match self.level {
+            Level::Keep(keep) => format!("keep {keep} of {of}"),
+            Level::Expired | Level::BeyondKeep => String::new(),
+        }
+    }
+
+    fn question(&self, looked: &Looked) -> String {
+        let plan = &looked.plan;
+        let mut text = String::from("SNIPPET  STORED  KEEP  REMOVE  BYTES\n");
+        for row in plan.rows.iter().filter(|row| row.remove > 0).take(10) {
+            let bytes = words(row.bytes);
+            let line =
+                format!("{}/{}  {}  {}  {}  {bytes}\n", row.namespace, row.name, row.stored, row.keep, row.remove);
+            text.push_str(&line);
+        }
+        if let Level::Keep(keep) = self.level {
+            let longer = plan::longer(&looked.snippets, keep);
+            text.push_str(&format!(
+                "spec.history of {} snippets becomes {keep}; roll-back targets are lost\n",
+                longer.len()
+            ));
+            let kept: Vec<_> = longer
+                .iter()
+                .filter_map(|snippet| Some(format!("{} is kept as it is by {}", snippet.key(), snippet.keeper()?)))
+                .collect();
+            for line in kept.iter().take(3) {
+                text.push_str(&format!("{line}, which may set it back\n"));
+            }
+        }
+        let Sum { files, bytes } = plan.total;
+        text.push_str(&format!("Remove {files} revisions, {}, for good? There is no undo.", words(bytes)));
+        text
+    }
+
+    /// The endpoint keeps every revision that a status still calls retired from the milder action, however long its grace is over: of those
+    /// whose grace is over it is asked for the other one, which keeps the history all the same.
+    async fn act<'f>(
+        &self,
+        admin: &mut Admin,
+        files: impl Iterator<Item = &'f File>,
+        keep: &Keep,
+        dry_run: bool,
+    ) -> Acted {
+        let is_milder = |file: &&File| self.level == Level::Expired && !keep.is_retired(&file.path);
+        let (unnamed, others): (Vec<_>, Vec<_>) = files.partition(is_milder);
+        let acted = self.part(admin, Action::PruneExpired, &unnamed, dry_run).await;
+        if !acted.is_whole() {
+            return acted;
+        }
+        acted.and(self.part(admin, Action::PruneBeyondKeep, &others, dry_run).await)
+    }
+
+    async fn part(&self, admin: &mut Admin, action: Action, files: &[&File], dry_run: bool) -> Acted {
+        if files.is_empty() {
+            return Acted::nothing();
+        }
+        let work = Work {
+            site: self.site,
+            invocation: self.invocation,
+            change: &self.args.change,
+            deadline: self.deadline,
+            action,
+            dry_run,
+            older_than: None,
+        };
+        act(&work, admin, &items(files.iter().copied())).await
+    }
+
+    /// An Event on each snippet that lost something.
+    async fn tell(&self, snippets: &[Snippet], acted: &Acted) {
+        for snippet in snippets {
+            let key = snippet.key();
+            let is_gone = |deed: &&Deed| deed.outcome == "removed" && owner(&deed.path).as_ref() == Some(&key);
+            let count = acted.deeds.iter().filter(is_gone).count();
+            if count > 0 {
+                let what = format!("removed {count} stored revisions ({})", self.level.word());
+                let object = snippet.object_ref(&());
+                mark(self.session(), self.invocation, &self.args.change, &object, "PrunedByHand", &what).await;
+            }
+        }
+    }
+
+    fn planned(&self, words: &str, prune: &mut Prune) -> Verdict {
+        let Sum { files, bytes } = prune.doomed;
+        let confirm = if words.is_empty() { String::new() } else { format!("; to do it: --confirm '{words}'") };
+        let message = format!("would remove {files} revisions, {}{confirm}", crate::size::words(bytes));
+        Verdict {
+            exit: Exit::Done,
+            message: format!("{message}; nothing was changed, and there would be no undo"),
+            hint: None,
+        }
+    }
+
+    fn tried(&self, acted: Acted, words: &str, prune: &mut Prune) -> Verdict {
+        let mut verdict = self.planned(words, prune);
+        let rest = acted.rest();
+        if !rest.is_empty() || acted.failure.is_some() {
+            verdict.message.push_str(&rest);
+            verdict.exit = acted.exit();
+            verdict.hint = acted.hint(&super::super::again());
+        }
+        merge(&mut prune.items, acted.deeds);
+        verdict
+    }
+
+    fn done(&self, acted: Acted, prune: &mut Prune) -> Verdict {
+        prune.removed = acted.removed;
+        let Sum { files, bytes } = acted.removed;
+        let free = prune.free_after.map(|free| format!(", {} free now", words(free))).unwrap_or_default();
+        let message = format!("removed {files} revisions, {}{free}{}", words(bytes), acted.rest());
+        let verdict = Verdict { exit: acted.exit(), message, hint: acted.hint(&super::super::again()) };
+        merge(&mut prune.items, acted.deeds);
+        verdict
+    }
+}
+
+fn planned(file: &File) -> Deed {
+    Deed { path: file.path.clone(), outcome: "planned", bytes: file.bytes, why: String::new() }
+}
+
+/// What became of what was planned.
+fn merge(items: &mut Vec<Deed>, deeds: Vec<Deed>) {
+    for deed in deeds {
+        match items.iter_mut().find(|item| item.path == deed.path) {
+            Some(item) => *item = Deed { bytes: item.bytes.max(deed.bytes), ..deed },
+            None => items.push(deed),
+        }
+    }
+}
+
+/// Names for a sentence.
+fn names(snippets: &[&Snippet]) -> String {
+    hint::few(&snippets.iter().map(|snippet| snippet.key().to_string()).collect::<Vec<_>>())
+}

@@ -1,0 +1,356 @@
+//! `storage repair`: sets damaged artifacts aside, has them rendered again, and proves the result.
+//!
+//! One at a time, and no further after the first that does not heal: what breaks one may break all.
+
+use std::collections::BTreeSet;
+
+use jaas_api::RECONCILE_REQUEST;
+use jaas_api::admin::{Action, ActionItem};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource as _};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::super::consent::{Danger, consent};
+use super::super::ending::Ending;
+use super::super::mark::mark;
+use super::super::select::{Choice, Selection, States, Which};
+use super::super::settle::{self, Waiting};
+use super::super::watch::Watch;
+use super::super::{Error, Invocation, Verdict, again};
+use super::act::{Work, act};
+use super::ground::{self, Ground};
+use super::prove::{self, Subject};
+use crate::cli::{DryRun, RepairArgs};
+use crate::exit::Exit;
+use crate::facts::{self, Scope};
+use crate::progress::Progress;
+use crate::road::{Admin, Need, Road, Site};
+use crate::session::{Call, FIELD_MANAGER, Session, Writes};
+use crate::snippet::{Key, RESOURCE, Snippet};
+use crate::view::{Found, Next, Proof, Repair, Report, TargetOutcome};
+
+/// Proves, asks, repairs.
+pub(super) async fn run(args: &RepairArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
+    let deadline = Instant::now() + args.timeout;
+    let choice =
+        Choice::new(&args.targets, States::default(), invocation.connection.namespace.as_deref(), "storage repair")?;
+    report.metadata.dry_run = DryRun::word(args.change.dry_run);
+    report.metadata.reason.clone_from(&args.change.reason);
+    let writes = Writes::of(args.change.dry_run);
+    let ground = Ground::open(invocation, &args.operator, &args.road, writes, report).await?;
+    let selection = choice.within(&ground.session.namespace);
+    report.metadata.scope = selection.scope();
+    invocation.listener.say(&format!("storage repair of {selection}; {}", ground.session.destination));
+    let scope = Scope { namespace: selection.namespace.as_deref(), labels: args.targets.selector.as_deref() };
+    let snippets = selection.matching(facts::list_snippets(&ground.session, &scope).await?);
+    report.metadata.scope.snippets = snippets.len();
+    if let Err(error) = selection.check(&snippets) {
+        if args.allow_empty && snippets.is_empty() {
+            return Ok(Verdict { exit: Exit::Done, message: error.to_string(), hint: None });
+        }
+        return Err(error.into());
+    }
+    let artifacts = facts::list_artifacts(&ground.session, &scope).await?;
+    let subjects = prove::subjects(&snippets, &artifacts, false);
+    let site = ground.site(invocation, &args.operator, &args.road);
+    let mut opened = ground::look(invocation, ground::open(&site, Need::Act, invocation)).await?;
+
+    let mut proofs: Vec<Proof> = Vec::new();
+    let (total, begun) = (subjects.len(), invocation.run.elapsed());
+    let (ending, failure) = prove::all(&opened.road, &subjects, deadline, &invocation.stop, |proof| {
+        proofs.push(proof);
+        let (asked, answered) = (proofs.len(), proofs.len());
+        let failed = proofs.iter().filter(|proof| proof.code.is_some()).count();
+        let elapsed = invocation.run.elapsed().saturating_sub(begun);
+        invocation.listener.advance(&Progress { total, asked, answered, failed, elapsed });
+    })
+    .await;
+    if let Some(failure) = failure {
+        return Err(failure.into());
+    }
+    match ending {
+        Ending::Complete => {}
+        Ending::Stopped(signal) => return Err(Error::Stopped(signal)),
+        Ending::Deadline | Ending::Broken(_) => {
+            let message = format!("only {} of {total} artifacts were read in time; nothing was changed", proofs.len());
+            return Ok(Verdict {
+                exit: Exit::TimedOut,
+                message,
+                hint: Some("raise --timeout, or choose fewer".to_owned()),
+            });
+        }
+    }
+    let unread = proofs.iter().filter(|proof| proof.state == "unread").count();
+    proofs.retain(|proof| proof.state == "damaged");
+    proofs.sort_by(|a, b| a.path.cmp(&b.path));
+    if proofs.is_empty() {
+        report.detail = Some(ground.view(Some(&opened), Found::Repairs(Vec::new())));
+        let message = format!("nothing is damaged among {} artifacts", total - unread);
+        return Ok(match unread {
+            0 => Verdict { exit: Exit::Done, message, hint: None },
+            unread => Verdict {
+                exit: Exit::Partial,
+                message: format!("{message}; {unread} were not read"),
+                hint: Some("see why: kubectl jaas storage verify --all".to_owned()),
+            },
+        });
+    }
+    let (damaged, mut repairs) = sort(&proofs, &snippets, &selection)?;
+    let question = format!(
+        "{} damaged: {}\nThey are set aside and kept for a day; what is announced is rendered again, the history is not. Go on?",
+        damaged.len(),
+        crate::hint::few(&damaged.iter().map(|proof| proof.path.clone()).collect::<Vec<_>>())
+    );
+    let planned = |repairs: Vec<Repair>| {
+        let all = damaged.iter().map(|proof| repair(proof, "would-repair", proof.why.clone()));
+        Found::Repairs(all.chain(repairs).collect())
+    };
+    if !damaged.is_empty()
+        && let Err(error) = consent(Danger::Bounded, &question, "", None, &args.change, invocation).await
+    {
+        report.detail = Some(ground.view(Some(&opened), planned(repairs)));
+        return Err(error);
+    }
+    if args.change.dry_run == Some(DryRun::Client) {
+        let message = format!("would repair {} artifacts; nothing was changed", damaged.len());
+        report.detail = Some(ground.view(Some(&opened), planned(repairs)));
+        return Ok(Verdict { exit: Exit::Done, message, hint: None });
+    }
+    let Road::Admin(admin) = &mut opened.road else {
+        return Err(Error::NoRoad { need: Need::Act.words(), tried: Vec::new() });
+    };
+    let healer = Healer { site, session: &ground.session, invocation, args, deadline, subjects: &subjects };
+    let mut stopped = None;
+    for (number, proof) in damaged.iter().enumerate() {
+        let snippet = snippets.iter().find(|snippet| snippet.key() == key(proof));
+        let (healed, ending) = healer.heal(admin, proof, snippet).await;
+        let goes_on = matches!(healed.outcome, "healed" | "set-aside" | "would-repair");
+        repairs.push(healed);
+        if !goes_on || !matches!(ending, Ending::Complete) {
+            let rest = damaged.iter().skip(number + 1);
+            repairs.extend(
+                rest.map(|proof| repair(proof, "skipped", "not tried: the one before did not heal".to_owned())),
+            );
+            stopped = Some(ending);
+            break;
+        }
+    }
+    let verdict = verdict(&repairs, stopped.as_ref(), args.change.dry_run.is_some());
+    report.next = next(&repairs);
+    report.detail = Some(ground.view(Some(&opened), Found::Repairs(repairs)));
+    Ok(verdict)
+}
+
+fn key(proof: &Proof) -> Key {
+    Key { namespace: proof.namespace.clone(), name: proof.name.clone() }
+}
+
+fn repair(proof: &Proof, outcome: &'static str, message: String) -> Repair {
+    Repair { proof: proof.clone(), outcome, message }
+}
+
+/// What is repaired, and what is left alone: a suspended snippet is not rendered, so that its damaged file would only be lost.
+fn sort<'a>(
+    proofs: &'a [Proof],
+    snippets: &[Snippet],
+    selection: &Selection,
+) -> Result<(Vec<&'a Proof>, Vec<Repair>), Error> {
+    let paused: BTreeSet<_> = snippets.iter().filter(|snippet| snippet.is_suspended()).map(Snippet::key).collect();
+    let (left, damaged): (Vec<_>, Vec<_>) = proofs.iter().partition(|proof| paused.contains(&key(proof)));
+    if let (Some(first), Which::Names(_)) = (left.first(), &selection.which) {
+        let Key { namespace, name } = key(first);
+        return Err(Error::Refused {
+            what: format!("{namespace}/{name} is suspended, so it would not be rendered again; nothing was changed"),
+            how: format!("resume it first: kubectl jaas resume {name} -n {namespace}"),
+        });
+    }
+    let why = "suspended: it would not be rendered again";
+    Ok((damaged, left.into_iter().map(|proof| repair(proof, "skipped", why.to_owned())).collect()))
+}
+
+struct Healer<'a> {
+    site: Site<'a>,
+    session: &'a Session,
+    invocation: &'a Invocation<'a>,
+    args: &'a RepairArgs,
+    deadline: Instant,
+    subjects: &'a [Subject],
+}
+
+impl Healer<'_> {
+    /// Sets one aside, has its snippet rendered, and proves the new file.
+    async fn heal(&self, admin: &mut Admin, proof: &Proof, snippet: Option<&Snippet>) -> (Repair, Ending) {
+        let is_dry = self.args.change.dry_run.is_some();
+        let work = Work {
+            site: self.site,
+            invocation: self.invocation,
+            change: &self.args.change,
+            deadline: self.deadline,
+            action: Action::Repair,
+            dry_run: is_dry,
+            older_than: None,
+        };
+        let acted = act(&work, admin, &[ActionItem { path: proof.path.clone(), version: String::new() }]).await;
+        let told = |outcome, message: String| repair(proof, outcome, message);
+        if let Some(failure) = acted.failure {
+            return (told("failed", failure.to_string()), acted.ending);
+        }
+        if !matches!(acted.ending, Ending::Complete) {
+            return (told("failed", "interrupted while it was set aside".to_owned()), acted.ending);
+        }
+        match acted.deeds.first().map(|deed| (deed.outcome, deed.why.clone())) {
+            Some(("would-set-aside", _)) => {
+                return (told("would-repair", "it would be set aside".to_owned()), Ending::Complete);
+            }
+            Some(("set-aside" | "missing", _)) => {}
+            // Somebody else has put it right meanwhile.
+            Some(("kept", why)) => return (told("healed", why), Ending::Complete),
+            Some((_, why)) => return (told("failed", why), Ending::Complete),
+            None => return (told("failed", acted.stopped.unwrap_or_else(|| "no answer".to_owned())), Ending::Complete),
+        }
+        let Some(snippet) = snippet else {
+            return (told("failed", "its snippet is gone".to_owned()), Ending::Complete);
+        };
+        let object = snippet.object_ref(&());
+        let what = format!("set aside damaged {}", proof.path);
+        mark(self.session, self.invocation, &self.args.change, &object, "RepairedByHand", &what).await;
+        if proof.role != "current" {
+            let message = "set aside; a revision of the history is not rendered again".to_owned();
+            return (told("set-aside", message), Ending::Complete);
+        }
+        match self.render(snippet).await {
+            Ok(Ending::Complete) => {}
+            Ok(ending) => return (told("failed", "set aside, and not rendered in time".to_owned()), ending),
+            Err(message) => return (told("failed", message), Ending::Complete),
+        }
+        self.prove(admin, proof).await
+    }
+
+    /// Asks for a render as `reconcile` does, and waits for it.
+    async fn render(&self, snippet: &Snippet) -> Result<Ending, String> {
+        let Key { namespace, name } = snippet.key();
+        let selection =
+            Selection { which: Which::Names(BTreeSet::from([name.clone()])), namespace: Some(namespace.clone()) };
+        let mut watch = Watch::open(self.session, &selection, &["list", "watch", "patch"]);
+        watch.list(self.session).await.map_err(|error| error.to_string())?;
+        let snippets: Api<Snippet> = Api::namespaced(self.session.client.clone(), &namespace);
+        let call = Call::new("patch", jaas_api::GROUP, RESOURCE, &["patch"]).within(Some(&namespace)).named(&name);
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        // One run asks more than once, so the run's own token would look answered.
+        let token = format!("{:.9}#{}", jiff::Timestamp::now(), self.invocation.run.id);
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {RECONCILE_REQUEST: token}}}));
+        let asked = self.session.call(&call, snippets.patch(&name, &params, &patch)).await;
+        let asked = asked.map_err(|error| format!("set aside, and not asked to render: {error}"))?;
+        let waiting = Waiting { session: self.session, invocation: self.invocation, deadline: self.deadline };
+        let (targets, ending) = waiting.until(&mut watch, [asked], settle::rendered).await;
+        match (targets.first(), &ending) {
+            (Some(target), Ending::Complete) if target.outcome != TargetOutcome::Synced => {
+                Err(format!("set aside, and rendering failed: {} {}", target.reason, target.message))
+            }
+            _ => Ok(ending),
+        }
+    }
+
+    /// The same path again: where the inputs changed, another revision is current now, and this one is not needed any more.
+    async fn prove(&self, admin: &Admin, before: &Proof) -> (Repair, Ending) {
+        let told = |outcome, message: String| (repair(before, outcome, message), Ending::Complete);
+        let Some(subject) = self.subjects.iter().find(|subject| subject.path == before.path) else {
+            return told("failed", "it cannot be proven".to_owned());
+        };
+        // Rendered again it may be packed in other bytes; the content is what counts.
+        let subject = Subject { digest: None, ..subject.clone() };
+        let mut lines = match admin.verify(std::slice::from_ref(&subject.path)).await {
+            Ok(lines) => lines,
+            Err(failure) => return told("failed", failure.to_string()),
+        };
+        match lines.next().await {
+            Ok(Some(line)) => match prove::judge(&subject, facts::reply(&line, None)) {
+                proof if proof.state == "ok" => told("healed", "rendered again and proven".to_owned()),
+                proof if proof.state == "missing" => {
+                    told("healed", "another revision is current now; this one was set aside".to_owned())
+                }
+                proof => told("failed", format!("still {}: {}", proof.state, proof.why)),
+            },
+            Ok(None) => told("failed", "it was not proven: no answer".to_owned()),
+            Err(failure) => told("failed", failure.to_string()),
+        }
+    }
+}
+
+fn next(repairs: &[Repair]) -> Vec<Next> {
+    let failed = repairs.iter().find(|repair| repair.outcome == "failed");
+    let line = failed.map(|repair| Next {
+        command: format!("kubectl jaas explain {} -n {}", repair.proof.name, repair.proof.namespace),
+        why: "says why it is not rendered".to_owned(),
+    });
+    line.into_iter().collect()
+}
+
+fn verdict(repairs: &[Repair], stopped: Option<&Ending>, is_dry: bool) -> Verdict {
+    let count = |outcome: &str| repairs.iter().filter(|repair| repair.outcome == outcome).count();
+    let exit = match stopped {
+        Some(Ending::Stopped(signal)) => signal.exit(),
+        Some(Ending::Deadline) => Exit::TimedOut,
+        Some(Ending::Broken(error)) => error.exit(),
+        _ if count("failed") + count("skipped") > 0 => Exit::Partial,
+        _ => Exit::Done,
+    };
+    let mut message = match is_dry {
+        true => format!("would repair {} artifacts; nothing was changed", count("would-repair")),
+        false => format!("{} healed", count("healed")),
+    };
+    let others = [("set-aside", "of histories set aside"), ("failed", "did not heal"), ("skipped", "left alone")];
+    for (outcome, words) in others {
+        if count(outcome) > 0 {
+            message.push_str(&format!("; {} {words}", count(outcome)));
+        }
+    }
+    let first = repairs.iter().find(|repair| matches!(repair.outcome, "failed" | "skipped"));
+    let hint = match (exit, first) {
+        (Exit::Done, _) => None,
+        (Exit::Interrupted | Exit::Terminated | Exit::TimedOut, _) => Some(format!("to go on: {}", again())),
+        (_, Some(repair)) => Some(format!("{}: {}", repair.proof.path, repair.message)),
+        (_, None) => None,
+    };
+    Verdict { exit, message, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use jaas_findings::facts::Reply;
+
+    use super::super::keep::tests::snippet;
+    use super::*;
+
+    fn proof() -> Proof {
+        let subjects = prove::subjects(&[snippet()], &[], true);
+        prove::judge(&subjects[0], Reply::NoTarball("x".to_owned()))
+    }
+
+    #[test]
+    fn a_suspended_snippet_is_refused_by_name_and_left_alone_otherwise() {
+        let mut paused = snippet();
+        paused.spec.suspend = Some(true);
+        let proofs = [proof()];
+        let sorted = |which, snippet: Snippet| {
+            sort(&proofs, &[snippet], &Selection { which, namespace: None })
+                .map(|(damaged, left)| (damaged.len(), left.len()))
+        };
+        assert_eq!(sorted(Which::All, paused.clone()).unwrap(), (0, 1));
+        assert!(matches!(sorted(Which::Names(BTreeSet::new()), paused), Err(Error::Refused { .. })));
+        assert_eq!(sorted(Which::Names(BTreeSet::new()), snippet()).unwrap(), (1, 0));
+    }
+
+    #[test]
+    fn one_that_does_not_heal_makes_it_partial() {
+        let all = |outcomes: &[&'static str]| -> Vec<Repair> {
+            outcomes.iter().map(|outcome| repair(&proof(), outcome, "why".to_owned())).collect()
+        };
+        assert_eq!(verdict(&all(&["healed", "set-aside"]), None, false).exit, Exit::Done);
+        let told = verdict(&all(&["healed", "failed", "skipped"]), None, false);
+        assert_eq!((told.exit, told.message.as_str()), (Exit::Partial, "1 healed; 1 did not heal; 1 left alone"));
+        assert_eq!(verdict(&all(&["healed"]), Some(&Ending::Deadline), false).exit, Exit::TimedOut);
+        assert_eq!(next(&all(&["failed"]))[0].command, "kubectl jaas explain web -n team-a");
+    }
+}

@@ -1,0 +1,187 @@
+//! `storage df` and `storage du`: how full the store is, and who fills it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jaas_api::admin::Stats;
+use jaas_findings::facts::{File, FileClass};
+use jiff::Timestamp;
+
+use super::super::select::{Choice, States};
+use super::super::{Error, Invocation, Verdict};
+use super::ground::{self, Ground};
+use super::keep::{Hold, Keep, owner};
+use crate::cli::{DuArgs, StoreArgs, Targets};
+use crate::exit::Exit;
+use crate::facts::{self, Scope};
+use crate::road::Need;
+use crate::session::Writes;
+use crate::size::words;
+use crate::snippet::Key;
+use crate::view::{Found, Report, Space, Sum, Use};
+
+/// Notes how full the store is.
+pub(super) async fn df(args: &StoreArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
+    let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
+    invocation.listener.say(&format!("storage df; {}", ground.session.destination));
+    let site = ground.site(invocation, &args.operator, &args.road);
+    let opened = ground::look(invocation, ground::open(&site, Need::Stats, invocation)).await?;
+    let stats = ground::look(invocation, async { Ok(opened.road.stats(&ground.flags).await?) }).await?;
+    let space = space(&stats);
+    let message = match (space.free_bytes, space.quota.filter(|quota| *quota > 0)) {
+        (Some(free), _) => format!("{} stored, {} free", words(space.bytes), words(free)),
+        (None, Some(quota)) => format!("{} stored of {} that may be", words(space.bytes), words(quota)),
+        (None, None) => format!("{} stored", words(space.bytes)),
+    };
+    let is_known = stats.usage.is_some();
+    report.detail = Some(ground.view(Some(&opened), Found::Space(space)));
+    Ok(match is_known {
+        true => Verdict { exit: Exit::Done, message, hint: None },
+        false => Verdict {
+            exit: Exit::Partial,
+            message: "the store did not tell how full it is".to_owned(),
+            hint: Some("see why: kubectl jaas storage doctor".to_owned()),
+        },
+    })
+}
+
+/// How full the store is.
+pub(super) fn space(stats: &Stats) -> Space {
+    let usage = stats.usage.clone().unwrap_or_default();
+    Space {
+        bytes: usage.bytes,
+        files: usage.files,
+        free_bytes: usage.free_bytes,
+        total_bytes: usage.total_bytes,
+        free_inodes: usage.free_inodes,
+        quota: usage.quota,
+        health: stats.health.as_ref().map(|health| health.state.word().to_owned()).unwrap_or_default(),
+    }
+}
+
+/// Notes what each snippet takes.
+pub(super) async fn du(args: &DuArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
+    let targets = Targets {
+        selector: args.selector.clone(),
+        all: args.selector.is_none(),
+        all_namespaces: args.all_namespaces && args.selector.is_some(),
+        ..Targets::default()
+    };
+    let choice = Choice::new(&targets, States::default(), invocation.connection.namespace.as_deref(), "storage du")?;
+    let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
+    let selection = choice.within(&ground.session.namespace);
+    report.metadata.scope = selection.scope();
+    invocation.listener.say(&format!("storage du of {selection}; {}", ground.session.destination));
+    let site = ground.site(invocation, &args.operator, &args.road);
+    let opened = ground::look(invocation, ground::open(&site, Need::List, invocation)).await?;
+    let namespace = selection.namespace.as_deref();
+    let (inventory, omitted) = ground::look(invocation, async { Ok(opened.road.inventory(namespace).await?) }).await?;
+    let (mut snippets, artifacts) = ground::objects(&ground.session, namespace).await?;
+    let keep = Keep::of(&snippets, &artifacts);
+    let meant = match &args.selector {
+        None => None,
+        Some(labels) => {
+            let scope = Scope { namespace, labels: Some(labels) };
+            snippets = facts::list_snippets(&ground.session, &scope).await?;
+            Some(snippets.iter().map(crate::snippet::Snippet::key).collect::<BTreeSet<_>>())
+        }
+    };
+    let grace = ground.flags.seconds("artifact-gc-grace").unwrap_or_default();
+    let uses = uses(&inventory.files, &keep, meant.as_ref(), grace, Timestamp::now());
+    report.metadata.scope.snippets = uses.iter().filter(|it| it.exists).count();
+    let total = uses.iter().fold(Sum::default(), |sum, it| sum.and(it.stored));
+    let expired = uses.iter().fold(Sum::default(), |sum, it| sum.and(it.expired));
+    let message = format!(
+        "{} in {} files; {} in {} files that nothing holds",
+        words(total.bytes),
+        total.files,
+        words(expired.bytes),
+        expired.files
+    );
+    report.detail = Some(ground.view(Some(&opened), Found::Uses(uses)));
+    Ok(partly(message, inventory.complete, &omitted))
+}
+
+/// Done, unless the listing is not whole.
+pub(super) fn partly(message: String, complete: bool, omitted: &[String]) -> Verdict {
+    match (omitted, complete) {
+        ([], true) => Verdict { exit: Exit::Done, message, hint: None },
+        ([], false) => Verdict {
+            exit: Exit::Partial,
+            message: format!("{message}; the listing is not complete"),
+            hint: Some(format!("run it again: {}", super::super::again())),
+        },
+        (names, _) => Verdict {
+            exit: Exit::Partial,
+            message: format!("{message}; not listed: {}", crate::hint::few(names)),
+            hint: Some("the rights: kubectl jaas auth storage --yaml".to_owned()),
+        },
+    }
+}
+
+fn uses(files: &[File], keep: &Keep, meant: Option<&BTreeSet<Key>>, grace: u64, now: Timestamp) -> Vec<Use> {
+    let mut all: BTreeMap<Key, Use> = BTreeMap::new();
+    for file in files {
+        let Some(key) = owner(&file.path).filter(|key| meant.is_none_or(|meant| meant.contains(key))) else { continue };
+        let exists = keep.knows(&key);
+        let entry = all.entry(key.clone()).or_insert_with(|| Use {
+            namespace: key.namespace,
+            name: key.name,
+            exists,
+            ..Use::default()
+        });
+        entry.stored.add(file.bytes);
+        let part = match file.class {
+            FileClass::Revision => match keep.hold(file, grace, now) {
+                Hold::Current => &mut entry.current,
+                Hold::History => &mut entry.history,
+                Hold::Grace => &mut entry.grace,
+                Hold::Nothing => &mut entry.expired,
+            },
+            _ => &mut entry.other,
+        };
+        part.add(file.bytes);
+    }
+    let mut uses: Vec<_> = all.into_values().collect();
+    uses.sort_by(|a, b| (b.stored.bytes, &a.namespace, &a.name).cmp(&(a.stored.bytes, &b.namespace, &b.name)));
+    uses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keep::tests::{file, noon, snippet};
+    use super::*;
+
+    #[test]
+    fn a_snippet_takes_what_lies_in_its_folder_and_the_largest_comes_first() {
+        let keep = Keep::of(&[snippet()], &[]);
+        let other =
+            |path: &str, class, bytes| File { path: path.to_owned(), class, bytes, age: None, version: String::new() };
+        let files = [
+            file("4", 1, 0),
+            file("3", 2, 0),
+            file("2", 4, 0),
+            file("1", 8, 0),
+            other("team-a/web/x.tmp", FileClass::Tmp, 16),
+            other("team-x/old/y", FileClass::Revision, 100),
+            other(".jaas-owner.json", FileClass::OwnerMark, 1),
+        ];
+        let uses = uses(&files, &keep, None, 300, noon());
+        assert_eq!(
+            uses.iter().map(|it| (it.name.as_str(), it.exists)).collect::<Vec<_>>(),
+            [("old", false), ("web", true)]
+        );
+        let web = &uses[1];
+        let sums = [web.stored, web.current, web.history, web.grace, web.expired, web.other].map(|sum| sum.bytes);
+        assert_eq!(sums, [31, 1, 2, 4, 8, 16]);
+        let meant = BTreeSet::from([Key { namespace: "team-a".to_owned(), name: "web".to_owned() }]);
+        assert_eq!(super::uses(&files, &keep, Some(&meant), 300, noon()).len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_listed_is_said() {
+        assert_eq!(partly(String::new(), true, &[]).exit, Exit::Done);
+        assert_eq!(partly(String::new(), false, &[]).exit, Exit::Partial);
+        let told = partly("1 Mi".to_owned(), false, &["team-b".to_owned()]);
+        assert_eq!((told.exit, told.message.as_str()), (Exit::Partial, "1 Mi; not listed: `team-b`"));
+    }
+}

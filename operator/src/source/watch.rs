@@ -1,0 +1,136 @@
+//! What sources announce, kept current by watches, and whom a change wakes.
+//!
+//! A kind that is not installed or may not be watched is a matter of that kind alone: snippets on it are then looked at when they ask.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{BoxStream, SelectAll};
+use jaas_api::flux::{Bucket, GitRepository, Kind, OciRepository, Source};
+use jaas_api::source::SourceKind;
+use jaas_api::{ExternalArtifact, JsonnetSnippet};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::cluster::watch::{Watched, watch as watch_kind};
+use crate::graph::{Graph, Input, Name};
+use crate::snippet::outcome::chain;
+
+/// Caches of the kinds that only provide files.
+#[derive(Clone)]
+pub struct Sources {
+    git: Store<Source<GitRepository>>,
+    oci: Store<Source<OciRepository>>,
+    buckets: Store<Source<Bucket>>,
+}
+
+impl Sources {
+    /// The source as the cache has it, in the form that the API server gives; `None` where it is not there, or not watched.
+    pub fn get(&self, kind: SourceKind, name: &Name) -> Option<Value> {
+        match kind {
+            SourceKind::GitRepository => get(&self.git, name),
+            SourceKind::OCIRepository => get(&self.oci, name),
+            SourceKind::Bucket => get(&self.buckets, name),
+            SourceKind::ExternalArtifact => None,
+        }
+    }
+}
+
+fn get<K: Kind>(cache: &Store<Source<K>>, name: &Name) -> Option<Value> {
+    let source = cache.get(&ObjectRef::new(&name.name).within(&name.namespace))?;
+    Some(json!({"status": source.status}))
+}
+
+/// Snippets that a change of a source wakes.
+pub type Wakes = BoxStream<'static, ObjectRef<JsonnetSnippet>>;
+
+/// Watches the kinds that only provide files. The stream must be polled for the caches to move.
+pub fn watch(client: &Client, namespaces: &[String], graph: &Arc<Graph>) -> (Sources, Wakes) {
+    let git = watch_kind::<Source<GitRepository>>(client, namespaces);
+    let oci = watch_kind::<Source<OciRepository>>(client, namespaces);
+    let buckets = watch_kind::<Source<Bucket>>(client, namespaces);
+    let sources = Sources { git: git.store.clone(), oci: oci.store.clone(), buckets: buckets.store.clone() };
+    let wakes = [wakes(git, graph), wakes(oci, graph), wakes(buckets, graph)];
+    (sources, wakes.into_iter().collect::<SelectAll<_>>().boxed())
+}
+
+fn wakes<K: Kind>(watched: Watched<Source<K>>, graph: &Arc<Graph>) -> Wakes {
+    let graph = Arc::clone(graph);
+    let mut told: Option<String> = None;
+    let changes = watched.changes.map(move |change| changed(change, &watched.store, &graph, &mut told));
+    changes.flat_map(futures::stream::iter).boxed()
+}
+
+fn changed<K: Kind>(
+    change: Result<Source<K>, watcher::Error>,
+    cache: &Store<Source<K>>,
+    graph: &Graph,
+    told: &mut Option<String>,
+) -> Vec<ObjectRef<JsonnetSnippet>> {
+    let kind = K::KIND.as_str();
+    match change {
+        Ok(source) => {
+            if told.take().is_some() {
+                tracing::info!(kind, "The Flux source kind is watched again");
+            }
+            let gone = cache.get(&ObjectRef::from_obj(&source)).is_none();
+            let name = Name::new(&source.namespace().unwrap_or_default(), &source.name_any());
+            let state = (!gone).then(|| state(&json!({"status": source.status})));
+            news(graph, &Input::Source(K::KIND, name), state)
+        }
+        Err(error) => {
+            let error = chain(&error);
+            if told.as_ref() != Some(&error) {
+                tracing::warn!(
+                    kind,
+                    error,
+                    "The Flux source kind cannot be watched; snippets on it follow when they are asked"
+                );
+                *told = Some(error);
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// The snippets that are made of an artifact that has changed.
+pub fn of_artifact(graph: &Graph, artifact: &ExternalArtifact, gone: bool) -> Vec<ObjectRef<JsonnetSnippet>> {
+    let name = Name::new(&artifact.namespace().unwrap_or_default(), &artifact.name_any());
+    let input = Input::Source(SourceKind::ExternalArtifact, name);
+    // A plain structure of strings and numbers always serialises.
+    let state = (!gone).then(|| state(&serde_json::to_value(artifact).unwrap_or_default()));
+    news(graph, &input, state)
+}
+
+/// Whom an input wakes in this state, or with its end.
+fn news(graph: &Graph, input: &Input, state: Option<u64>) -> Vec<ObjectRef<JsonnetSnippet>> {
+    let news = match state {
+        Some(state) => graph.is_news(input, state),
+        None => {
+            graph.forget(input);
+            true
+        }
+    };
+    if !news {
+        return Vec::new();
+    }
+    references(graph.users(input)).collect()
+}
+
+/// Snippets by their names.
+pub fn references(names: Vec<Name>) -> impl Iterator<Item = ObjectRef<JsonnetSnippet>> {
+    names.into_iter().map(|name| ObjectRef::new(&name.name).within(&name.namespace))
+}
+
+/// What a snippet sees of a source: whether it is usable, and what it announces. Times, sizes and messages are heartbeats.
+fn state(source: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match jaas_sources::upstream::read(source) {
+        Ok(upstream) => (upstream.url, upstream.digest, upstream.revision).hash(&mut hasher),
+        Err(error) => error.to_string().hash(&mut hasher),
+    }
+    hasher.finish()
+}

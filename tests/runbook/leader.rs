@@ -1,0 +1,61 @@
+//! A leader that is stuck, and one that must go.
+
+use jaas_tests::cluster::{Settings, Store};
+
+use super::bed::{Bed, holds};
+
+async fn pair(args: &[&str]) -> Bed {
+    let args = args.iter().map(|it| (*it).to_owned()).collect();
+    let bed = Bed::new(Settings { replicas: 2, store: Store::Claim, args, ..Settings::default() }).await;
+    bed.publish(&[("a", "1"), ("b", "2")]).await;
+    bed
+}
+
+#[tokio::test]
+async fn a_frozen_leader_is_replaced_by_itself_and_writes_nothing_when_it_wakes() {
+    let bed = pair(&[]).await;
+    bed.operator(&["wait", "leader"], 0).await;
+    let leader = bed.installation.leader().await.unwrap();
+    leader.freeze().unwrap();
+    bed.operator(&["wait", "leader"], 0).await;
+    bed.write(&[("c", "3")]).await;
+    bed.judged("c", "Synced").await;
+    let other = bed.installation.leader().await.unwrap();
+    assert_ne!(other.name, leader.name);
+    let lost = bed.finds(&["doctor"], "P115", "warning").await;
+    assert!(lost.get("P112").is_none(), "{:?}", lost.codes());
+    leader.thaw().unwrap();
+    bed.installation.wait_done().await.unwrap();
+    assert_eq!(bed.installation.leader().await.unwrap().name, other.name);
+    bed.is_well().await;
+}
+
+#[tokio::test]
+async fn a_frozen_only_leader_is_found() {
+    let bed = Bed::on_volume(Settings::default()).await;
+    bed.operator(&["wait", "leader"], 0).await;
+    let pod = bed.installation.leader().await.unwrap();
+    pod.freeze().unwrap();
+    let found = bed.finds(&["doctor", "leader", "--depth", "quick"], "P112", "error").await;
+    holds(&found.roots, &["P112".to_owned()]);
+    // Nobody else is there who could take over, and that is said before anything is done.
+    bed.operator(&["force-handover", "--yes"], 5).await;
+    // A container that is killed comes back by itself; so it does here.
+    pod.kill().await.unwrap();
+    bed.operator(&["wait", "leader"], 0).await;
+    bed.is_well().await;
+}
+
+#[tokio::test]
+async fn leadership_is_moved_away_from_a_replica_and_proven() {
+    let bed = pair(&[]).await;
+    bed.operator(&["wait", "leader"], 0).await;
+    for method in [&[][..], &["--method", "evict"]] {
+        let before = bed.installation.leader().await.unwrap();
+        let canary = format!("{}/a", bed.namespace.name);
+        bed.operator(&[&["force-handover", "--yes", "--canary", &canary], method].concat(), 0).await;
+        assert_ne!(bed.installation.leader().await.unwrap().name, before.name);
+        bed.installation.wait_done().await.unwrap();
+    }
+    bed.is_well().await;
+}

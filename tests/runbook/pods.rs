@@ -1,0 +1,83 @@
+//! Pods of the operator that end.
+
+use jaas_tests::cluster::Settings;
+
+use super::bed::{Bed, holds};
+
+#[tokio::test]
+async fn a_pod_that_was_killed_for_memory_is_told_and_everything_goes_on() {
+    let bed = Bed::on_volume(Settings::default()).await;
+    // A kubelet lays the end to memory; here the test says so. Nothing measures memory.
+    bed.installation.pod().unwrap().kill_for_memory().await.unwrap();
+    bed.installation.wait_done().await.unwrap();
+    let found = bed.finds(&["doctor", "pods"], "P101", "error").await;
+    holds(&found.roots, &["P101".to_owned()]);
+    let told = found.get("P101").unwrap().to_string();
+    assert!(told.contains("limit 536870912 bytes, 1 restarts"), "{told}");
+    bed.operator(&["wait", "leader"], 0).await;
+    bed.write(&[("c", "3")]).await;
+    bed.judged("c", "Synced").await;
+    let before = bed.operator(&["logs", "--previous"], 0).await;
+    assert!(before.contains("Starting JaaS"), "{before}");
+}
+
+#[tokio::test]
+async fn an_operator_that_ends_again_and_again_is_told_with_its_exit_code() {
+    let mut bed = Bed::on_volume(Settings::default()).await;
+    bed.installation.upgrade(|settings| settings.replicas = 0).await.unwrap();
+    let wrong = "--storage-cache=a lot".to_owned();
+    let begin = |settings: &mut Settings| (settings.replicas, settings.args) = (1, vec![wrong]);
+    bed.installation.upgrading(begin).await.unwrap();
+    let found = bed.finds(&["doctor"], "P102", "error").await;
+    let told = found.get("P102").unwrap().to_string();
+    assert!(told.contains("with exit code 2"), "{told}");
+    bed.installation.upgrade(|settings| settings.args.clear()).await.unwrap();
+    bed.is_well().await;
+}
+
+#[tokio::test]
+async fn a_snippet_that_is_suspended_does_not_hurt_any_more_and_the_limit_refuses_it() {
+    let mut bed = Bed::on_volume(Settings::default()).await;
+    let big = super::bed::noise(1, 3000);
+    bed.publish(&[("big", &big)]).await;
+    bed.exits(&["suspend", "big", "--reason", "INC-4711"], 0).await;
+    let limit = "--max-artifact-bytes=4096".to_owned();
+    bed.installation.upgrade(|settings| settings.args.push(limit)).await.unwrap();
+    // What it announces stays until it is to be rendered again.
+    bed.is_well().await;
+    bed.exits(&["resume", "big"], 3).await;
+    bed.judged("big", "ArtifactTooLarge").await;
+    let explained = bed.exits(&["explain", "big"], 0).await;
+    assert!(explained.contains("ArtifactTooLarge"), "{explained}");
+}
+
+#[tokio::test]
+async fn a_greedy_snippet_is_stopped_alone_and_named() {
+    let args = vec!["--evaluation-memory=160Mi".to_owned()];
+    let bed = Bed::on_volume(Settings { args, ..Settings::default() }).await;
+    let process = bed.installation.pod().unwrap().process().unwrap().pid();
+    let greedy = "std.foldl(function(text, i) text + text, std.range(1, 40), 'a hundred million times too much')";
+    bed.write(&[("greedy", greedy)]).await;
+    bed.judged("greedy", "EvaluationFailed").await;
+    let found = bed.finds(&["doctor", "reconcile"], "R717", "error").await;
+    let told = found.get("R717").unwrap().to_string();
+    assert!(told.contains("greedy") && told.contains("160 MiB"), "{told}");
+    assert_eq!(bed.installation.pod().unwrap().process().unwrap().pid(), process);
+    bed.exits(&["suspend", "greedy", "--reason", "INC-4711"], 0).await;
+    bed.is_well().await;
+}
+
+#[tokio::test]
+async fn alerts_of_the_operator_are_explained() {
+    let bed = Bed::new(Settings::default()).await;
+    let alerts = [
+        ("JaaSStorageSweepFailures", "storage"),
+        ("JaaSControllerWorkqueueDepthHigh", "S401"),
+        ("JaaSOperatorPodDown", "P101"),
+        ("JaaSSnippetArtifactGrowing", "C205"),
+    ];
+    for (alert, word) in alerts {
+        let told = bed.exits(&["explain", alert], 0).await;
+        assert!(told.contains(word), "{alert}: {told}");
+    }
+}

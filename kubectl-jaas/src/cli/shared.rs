@@ -49,7 +49,7 @@ pub(crate) struct ChangeArgs {
         default_missing_value = "client"
     )]
     pub(crate) dry_run: Option<DryRun>,
-    /// Do it without being asked; needed where nobody can answer.
+    /// Do it without being asked; needed where nobody can answer. What nothing brings back wants --confirm instead.
     #[arg(short, long)]
     pub(crate) yes: bool,
     /// Why, in a few words, such as the number of an incident; stands in the Event on the object.

@@ -225,8 +225,19 @@ impl Finding {
 
     /// The same with a command before those of the registry.
     #[must_use]
-    pub fn first_type(mut self, command: &str, why: &str, danger: Danger) -> Self {
-        self.commands.insert(0, Command { command: command.to_owned(), why: why.to_owned(), danger });
+    pub fn first_type(self, command: &str, why: &str, danger: Danger) -> Self {
+        self.typed(0, command, why, danger)
+    }
+
+    /// The same with a command after the first of the registry.
+    #[must_use]
+    pub fn then_type(self, command: &str, why: &str, danger: Danger) -> Self {
+        let place = self.commands.len().min(1);
+        self.typed(place, command, why, danger)
+    }
+
+    fn typed(mut self, place: usize, command: &str, why: &str, danger: Danger) -> Self {
+        self.commands.insert(place, Command { command: command.to_owned(), why: why.to_owned(), danger });
         self
     }
 }

@@ -83,7 +83,7 @@ fn prepare(case: Case) -> Result<()> {
 async fn broken(plane: &ControlPlane, case: Case) -> Result<Installation> {
     let namespace = plane.namespace("team-a").await?.name;
     let args: &[&str] = match case {
-        Case::Full => &["--storage-quota=600Ki"],
+        Case::Full => &["--storage-quota=360Ki"],
         Case::Stuck => &[],
         Case::Orphans => &["--max-withdraw-wait=1s", "--artifact-gc-grace=1s"],
     };

@@ -76,7 +76,7 @@ pub(in super::super) async fn run(
         return Err(error);
     }
     let verdict = match args.change.dry_run {
-        Some(DryRun::Client) => job.planned(&words, &mut prune),
+        Some(DryRun::Client) => job.planned(&looked, &words, &prune),
         Some(DryRun::Server) => {
             if let Level::Keep(keep) = level {
                 history::shorten(&job, &looked.snippets, keep).await?;
@@ -85,7 +85,7 @@ pub(in super::super) async fn run(
             let is_free = |file: &&File| !matches!(level, Level::Keep(_)) || !looked.keep.names(&file.path);
             let doomed = looked.plan.doomed.iter().filter(is_free);
             let acted = job.act(admin(&mut opened)?, doomed, &looked.keep, true).await;
-            job.tried(acted, &words, &mut prune)
+            job.tried(&looked, acted, &words, &mut prune)
         }
         None => {
             let doomed = match level {
@@ -109,7 +109,7 @@ pub(in super::super) async fn run(
         }
     };
     if args.change.dry_run.is_none() && verdict.exit == Exit::Done {
-        let command = "kubectl jaas reconcile --failed".to_owned();
+        let command = "kubectl jaas reconcile --failed --allow-empty".to_owned();
         report.next = vec![Next { command, why: "renders what could not be published for want of room".to_owned() }];
     }
     report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
@@ -143,8 +143,11 @@ fn admin(opened: &mut Opened) -> Result<&mut Admin, Error> {
     }
 }
 
+/// How much more can be stored: what the quota leaves, or the volume, whichever is less.
 async fn free(opened: &Opened, ground: &Ground) -> Option<u64> {
-    opened.road.stats(&ground.flags).await.ok()?.usage?.free_bytes
+    let usage = opened.road.stats(&ground.flags).await.ok()?.usage?;
+    let quota = usage.quota.filter(|quota| *quota > 0).map(|quota| quota.saturating_sub(usage.bytes));
+    quota.into_iter().chain(usage.free_bytes).min()
 }
 
 impl Job<'_> {
@@ -296,10 +299,18 @@ impl Job<'_> {
         }
     }
 
-    fn planned(&self, words: &str, prune: &mut Prune) -> Verdict {
+    fn planned(&self, looked: &Looked, words: &str, prune: &Prune) -> Verdict {
         let Sum { files, bytes } = prune.doomed;
         let confirm = if words.is_empty() { String::new() } else { format!("; to do it: --confirm '{words}'") };
-        let message = format!("would remove {files} revisions, {}{confirm}", crate::size::words(bytes));
+        let longer = match self.level {
+            Level::Keep(keep) => match plan::longer(&looked.snippets, keep).as_slice() {
+                [] => String::new(),
+                [one] => format!("set spec.history of {} to {keep} and ", one.key()),
+                many => format!("set spec.history of {} snippets to {keep} and ", many.len()),
+            },
+            Level::Expired | Level::BeyondKeep => String::new(),
+        };
+        let message = format!("would {longer}remove {files} revisions, {}{confirm}", crate::size::words(bytes));
         Verdict {
             exit: Exit::Done,
             message: format!("{message}; nothing was changed, and there would be no undo"),
@@ -307,8 +318,8 @@ impl Job<'_> {
         }
     }
 
-    fn tried(&self, acted: Acted, words: &str, prune: &mut Prune) -> Verdict {
-        let mut verdict = self.planned(words, prune);
+    fn tried(&self, looked: &Looked, acted: Acted, words: &str, prune: &mut Prune) -> Verdict {
+        let mut verdict = self.planned(looked, words, prune);
         let rest = acted.rest();
         if !rest.is_empty() || acted.failure.is_some() {
             verdict.message.push_str(&rest);

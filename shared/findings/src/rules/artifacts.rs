@@ -79,7 +79,9 @@ pub(crate) fn other_base(facts: &Facts) -> Outcome {
     let base = ask::setting(facts, "storage-base-url")?.trim_end_matches('/');
     let other: Vec<_> = ask::artifacts(facts)?
         .iter()
-        .filter(|artifact| artifact.ours && artifact.url != format!("{base}/{}", artifact.path))
+        // One that announces nothing yet has no address.
+        .filter(|artifact| artifact.ours && !artifact.path.is_empty())
+        .filter(|artifact| artifact.url != format!("{base}/{}", artifact.path))
         .collect();
     Ok(Seen::of(other, |other| {
         let summary = format!("{} under another address than the operator's", announce(other.len()));

@@ -1,5 +1,7 @@
 //! Whether the store does what it is asked. Pure.
 
+use std::collections::HashMap;
+
 use jaas_api::Reason;
 
 use super::answers::{count, judge};
@@ -7,8 +9,9 @@ use super::artifacts::{PRESENCE, presence};
 use super::ask;
 use super::outcome::{Outcome, Seen, Stop};
 use crate::code::{Code, Severity};
-use crate::facts::{Facts, HealthState, LogRecord, Ready, Usage};
-use crate::finding::{Evidence, Finding};
+use crate::facts::snippets::path_of;
+use crate::facts::{Facts, HealthState, LogRecord, Ready, Snippet, Usage};
+use crate::finding::{Danger, Evidence, Finding};
 use crate::known::Why;
 
 /// How old a log record may be that tells of the present. The Go implementation tries again after 1000 s at the latest.
@@ -76,20 +79,66 @@ fn means_inodes(facts: &Facts) -> impl Fn(&Ready) -> bool {
 
 /// `S401`.
 pub(crate) fn full(facts: &Facts) -> Outcome {
-    let summary = "nothing new can be stored";
+    let is_quota = |ready: &Ready| ready.message.contains("quota is used up");
+    let by_quota = facts.store.usage.ok().is_some_and(Usage::is_over_quota)
+        || facts.snippets.ok().is_some_and(|all| all.items.iter().any(|it| it.failure().is_some_and(is_quota)));
+    let summary = match by_quota {
+        true => "nothing new can be stored: --storage-quota is used up",
+        false => "nothing new can be stored",
+    };
     let (is_full, means_inodes) = (gives(Reason::StorageFull), means_inodes(facts));
     let blames = |ready: &Ready| is_full(ready) && !means_inodes(ready);
     let usage = facts.store.usage.ok();
     let is_out = |usage: &&Usage| usage.is_over_quota() || usage.free_bytes.ok() == Some(&0);
     if let Some(usage) = usage.filter(is_out) {
         let finding = Finding::new(Code::VolumeFull, summary).with(figures(usage));
-        return Ok(blame(facts, HealthState::Full, finding, blames).into());
+        return Ok(ways_out(facts, by_quota, blame(facts, HealthState::Full, finding, blames)).into());
     }
     match trouble(facts, Code::VolumeFull, HealthState::Full, summary, blames) {
+        Ok(Seen { finding: Some(finding), blind }) => {
+            let finding = match usage {
+                Some(usage) => finding.with(figures(usage)),
+                None => finding,
+            };
+            Ok(Seen { finding: Some(ways_out(facts, by_quota, finding)), blind })
+        }
         // Room that was measured is an answer, also where nobody could ask the store to take a write.
         Err(Stop::Unknown(_)) if usage.is_some_and(|usage| usage.free_bytes.ok().is_some()) => Ok(Seen::fine()),
         told => told,
     }
+}
+
+/// What helps beyond the registry's commands: the snippet whose older revisions take the most room, where that is known. A larger volume
+/// is no help against a quota.
+fn ways_out(facts: &Facts, by_quota: bool, mut finding: Finding) -> Finding {
+    if by_quota {
+        finding.commands.retain(|command| !command.command.ends_with("advise resize"));
+    }
+    let Some((namespace, name, bytes)) = largest_history(facts) else { return finding };
+    let command = format!("kubectl jaas storage prune {name} -n {namespace} --keep 1 --dry-run");
+    let why = format!("shows what the older revisions of {namespace}/{name}, {} KiB, would free", bytes.div_ceil(1024));
+    let held =
+        Evidence::seen("largest history", format!("{namespace}/{name}: {bytes} bytes beside the current revision"));
+    let finding = finding.with(held);
+    if by_quota {
+        finding.first_type(&command, &why, Danger::L0)
+    } else {
+        finding.then_type(&command, &why, Danger::L0)
+    }
+}
+
+/// Namespace and name of the snippet whose history takes the most bytes, and how many.
+fn largest_history(facts: &Facts) -> Option<(&str, &str, u64)> {
+    let files = &facts.store.inventory.ok()?.files;
+    let sizes: HashMap<_, _> = files.iter().map(|file| (file.path.as_str(), file.bytes)).collect();
+    let of = |snippet: &Snippet| -> u64 {
+        let older = snippet.history.iter().filter(|record| Some(&record.revision) != snippet.revision.as_ref());
+        let paths = older.filter_map(|record| path_of(&snippet.namespace, &snippet.name, &record.revision));
+        paths.filter_map(|path| sizes.get(path.as_str())).sum()
+    };
+    let held = facts.snippets.ok()?.items.iter().map(|snippet| (of(snippet), snippet));
+    let (bytes, snippet) = held.max_by_key(|(bytes, _)| *bytes).filter(|(bytes, _)| *bytes > 0)?;
+    Some((&snippet.namespace, &snippet.name, bytes))
 }
 
 /// How full the store is.

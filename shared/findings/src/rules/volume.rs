@@ -47,8 +47,11 @@ pub(crate) fn nearly_full(facts: &Facts) -> Outcome {
     };
     // Some in a tenth; none at all is another finding.
     let is_short = |room: &(u64, u64)| room.0 > 0 && room.0.saturating_mul(10) < room.1;
-    if by_quota.iter().chain(volume.iter()).any(is_short) {
-        let finding = Finding::new(Code::VolumeNearlyFull, "less than a tenth of the room is left");
+    let short = [("--storage-quota", by_quota), ("the volume", volume)];
+    let short: Vec<_> = short.iter().filter(|(_, room)| room.as_ref().is_some_and(is_short)).map(|it| it.0).collect();
+    if !short.is_empty() {
+        let summary = format!("less than a tenth of the room is left on {}", short.join(" and on "));
+        let finding = Finding::new(Code::VolumeNearlyFull, summary);
         return Ok(Seen::from(finding.with(figures(usage))).blind_to(blind));
     }
     if is_bucket && by_quota.is_none() && volume.is_none() {

@@ -78,7 +78,7 @@ async fn who_hangs_fails_or_never_ends_keeps_nobody_else_waiting() {
     wait::eventually("downloads that hang", PATIENCE, stalled).await.unwrap();
     let disturbed = slowest_change(&snippets, 100).await;
     eprintln!("slowest of {CHANGES} changes: {undisturbed:?} alone, {disturbed:?} beside the noise");
-    // Far below what any of the culprits takes: two seconds of evaluation, twenty of silence. The ratio is measured elsewhere.
+    // No longer than the shortest of the culprits, which is two seconds of evaluation: nobody waited for one to end.
     assert!(
         disturbed < Duration::from_secs(2),
         "{disturbed:?}; alone {undisturbed:?}\n{}",

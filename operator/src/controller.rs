@@ -50,7 +50,7 @@ pub async fn run(
     terms: impl Stream<Item = ()> + Send + 'static,
     stop: CancellationToken,
 ) {
-    let snippets = note_snippets(changes.snippets, Arc::clone(&world.graph), world.snippets.clone())
+    let snippets = note_snippets(changes.snippets, Arc::clone(&world))
         .predicate_filter(worth_a_look as fn(&JsonnetSnippet) -> Option<u64>, PredicateConfig::default());
     let (libraries, artifacts) = (changes.libraries, changes.artifacts);
     let (owner, of_libraries) = (Arc::clone(&world), Arc::clone(&world));
@@ -123,14 +123,16 @@ fn producer(world: &World, artifact: &ExternalArtifact) -> Option<ObjectRef<Json
 
 fn note_snippets(
     snippets: BoxStream<'static, Result<JsonnetSnippet, watcher::Error>>,
-    graph: Arc<Graph>,
-    cache: Store<JsonnetSnippet>,
+    world: Arc<World>,
 ) -> impl Stream<Item = Result<JsonnetSnippet, watcher::Error>> + Send {
     snippets.inspect(move |snippet| {
         let Ok(snippet) = snippet else { return };
         // One that is gone names nothing any more.
-        let is_there = cache.get(&ObjectRef::from_obj(snippet)).is_some();
-        graph.note_snippet(&name_of(snippet), is_there.then_some(&snippet.spec));
+        let is_there = world.snippets.get(&ObjectRef::from_obj(snippet)).is_some();
+        world.graph.note_snippet(&name_of(snippet), is_there.then_some(&snippet.spec));
+        if !is_there && let Ok(key) = Key::new(&snippet.namespace().unwrap_or_default(), &snippet.name_any()) {
+            world.forget(&key);
+        }
     })
 }
 

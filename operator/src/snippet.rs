@@ -58,8 +58,8 @@ pub enum Next {
 /// # Errors
 /// [`Deferred`] for trouble that may pass; the caller backs off and tries again.
 pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -> Result<Next, Deferred> {
-    // It may have waited for its turn while it was changed.
-    let snippet = world.snippets.get(&ObjectRef::from_obj(&*snippet)).unwrap_or(snippet);
+    // It may have waited for its turn while it was changed, or went.
+    let Some(snippet) = world.snippets.get(&ObjectRef::from_obj(&*snippet)) else { return Ok(Next::OnChange) };
     let Some(seen) = observe::observe(world, snippet).await? else { return Ok(Next::OnChange) };
     let mut stopwatch = Stopwatch::default();
     if seen.snippet.metadata.deletion_timestamp.is_some() {

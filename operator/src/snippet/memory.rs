@@ -43,6 +43,8 @@ struct Entry {
     /// Newest version of the artifact that was reported meanwhile.
     reported_while_busy: u64,
     confirmed: Option<(Option<String>, String)>,
+    /// Which object of the name had our finalizer removed.
+    let_go: Option<String>,
     lost: Option<Revision>,
     failure: Option<(Refusal, u32)>,
     transient_failures: u32,
@@ -156,6 +158,16 @@ impl Memory {
         self.with(key, |entry| {
             entry.confirmed.as_ref().is_some_and(|(uid, digest)| *uid == snippet.uid() && digest == inputs_digest)
         })
+    }
+
+    /// Our finalizer was removed from the deleted snippet.
+    pub fn let_go(&self, key: &Key, snippet: &JsonnetSnippet) {
+        self.with(key, |entry| entry.let_go = snippet.uid());
+    }
+
+    /// Whether [`Memory::let_go`] was said of this very object.
+    pub fn is_let_go(&self, key: &Key, snippet: &JsonnetSnippet) -> bool {
+        self.with(key, |entry| entry.let_go.is_some() && entry.let_go == snippet.uid())
     }
 
     /// The current file is gone for good.
@@ -372,6 +384,18 @@ mod tests {
         );
         memory.wrote_snippet(&key(), snippet("1", 20));
         assert_eq!(freshest("2", 15).resource_version().as_deref(), Some("15"), "another object of the same name");
+    }
+
+    #[test]
+    fn what_was_let_go_is_not_withdrawn_again_while_the_cache_still_shows_it() {
+        let memory = Memory::default();
+        let nameless = JsonnetSnippet::new("a", "b", SnippetSpec::default());
+        assert!(!memory.is_let_go(&key(), &nameless));
+        memory.let_go(&key(), &snippet("1", 10));
+        assert!(memory.is_let_go(&key(), &snippet("1", 9)));
+        assert!(!memory.is_let_go(&key(), &snippet("2", 9)), "another object of the same name");
+        memory.forget(&key());
+        assert!(!memory.is_let_go(&key(), &snippet("1", 9)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use jaas_api::{FINALIZER, Reason};
 use jaas_storage::store::StoreError;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 
 use super::artifact::{self, Ownership};
 use super::check;
@@ -29,8 +30,9 @@ const TIMED_OUT: &str = "withdraw_timed_out";
 /// # Errors
 /// [`Deferred`] for what may pass.
 pub async fn withdraw(world: &World, seen: &Seen) -> Attempt<()> {
-    if !seen.snippet.finalizers().iter().any(|name| name == FINALIZER) {
-        forget(world, seen);
+    let is_held = seen.snippet.finalizers().iter().any(|name| name == FINALIZER);
+    // Looking at the store takes time, in which the snippet may have gone.
+    if !is_held || world.memory.is_let_go(&seen.key, &seen.snippet) || is_gone(world, seen) {
         return Ok(());
     }
     delete_artifact(world, seen).await;
@@ -55,7 +57,6 @@ pub async fn withdraw(world: &World, seen: &Seen) -> Attempt<()> {
     }
     let (namespace, name) = (seen.key.namespace(), seen.key.name());
     tracing::info!(namespace, name, "Finalizer removed; JsonnetSnippet may now be garbage-collected");
-    forget(world, seen);
     Ok(())
 }
 
@@ -118,10 +119,21 @@ async fn remove_finalizer(world: &World, seen: &Seen) -> Attempt<()> {
     let others: Vec<_> = seen.snippet.finalizers().iter().filter(|name| *name != FINALIZER).collect();
     let permit = world.permit()?;
     match write::patch_finalizers(&permit, &world.client, &seen.snippet, &others).await {
-        Ok(_) => Ok(()),
-        Err(error) if meaning(&error) == Meaning::NotFound => Ok(()),
-        Err(error) => Err(Deferred::request("removing the finalizer from the snippet", error)),
+        Ok(_) => {}
+        Err(error) if meaning(&error) == Meaning::NotFound => {}
+        Err(error) => return Err(Deferred::request("removing the finalizer from the snippet", error)),
     }
+    // The cache shows the finalizer for a moment more, and whatever wakes the snippet meanwhile must not withdraw it again.
+    world.memory.let_go(&seen.key, &seen.snippet);
+    if is_gone(world, seen) {
+        world.forget(&seen.key);
+    }
+    Ok(())
+}
+
+fn is_gone(world: &World, seen: &Seen) -> bool {
+    let cached = world.snippets.get(&ObjectRef::from_obj(&*seen.snippet));
+    cached.is_none_or(|cached| cached.uid() != seen.snippet.uid())
 }
 
 fn tell_forced(world: &World, seen: &Seen, waited: Duration, error: &StoreError) {
@@ -161,10 +173,4 @@ fn terminating_for(seen: &Seen) -> Duration {
     since.map_or(Duration::ZERO, |since| {
         Duration::try_from(Timestamp::now().duration_since(since.0)).unwrap_or_default()
     })
-}
-
-fn forget(world: &World, seen: &Seen) {
-    world.memory.forget(&seen.key);
-    world.paces.tidy();
-    world.metrics.forget(&seen.key);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jaas_api::{ExternalArtifact, JsonnetLibrary, JsonnetSnippet};
 use jaas_render::worker::Pool;
+use jaas_storage::Key;
 use kube::Client;
 use kube::runtime::reflector::Store as Cache;
 
@@ -78,5 +79,12 @@ impl World {
     /// [`Deferred`] where another replica has it.
     pub fn permit(&self) -> Attempt<Permit> {
         self.authority.permit().map_err(Deferred::not_leader)
+    }
+
+    /// The snippet of this name is gone.
+    pub fn forget(&self, key: &Key) {
+        self.memory.forget(key);
+        self.paces.tidy();
+        self.metrics.forget(key);
     }
 }

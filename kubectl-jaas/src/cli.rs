@@ -19,7 +19,9 @@ pub(crate) use act::{CompletionArgs, Condition, HandoverArgs, Method, RestartArg
 pub(crate) use connection::Connection;
 pub(crate) use diff::DiffArgs;
 pub(crate) use doctor::{CheckArgs, Depth, DoctorArgs, Level, LookArgs, Suppression};
-pub(crate) use look::{AuthArgs, EventsArgs, FailOn, LeaderArgs, LogsArgs, OneSnippet, RenderArgs, StatusArgs};
+pub(crate) use look::{
+    AuthArgs, EventsArgs, FailOn, LeaderArgs, LogsArgs, OneSnippet, RenderArgs, StatusArgs, TreeArgs,
+};
 pub(crate) use output::{ColorWhen, Format, OutputArgs};
 pub(crate) use reconcile::{ReconcileArgs, Verification};
 pub(crate) use road::{Account, RoadArgs, Route};
@@ -31,24 +33,47 @@ pub(crate) use storage::{
 
 use crate::exit;
 
-const EXAMPLES: &str = "\
-Examples
-  # is anything wrong?
-  kubectl jaas status
-  # what is it, and where do I begin?
-  kubectl jaas doctor
-  # what a finding or a reason means and what to type
-  kubectl jaas explain ArtifactLost
-  # render one snippet again and wait for the result
-  kubectl jaas reconcile web -n team-a
-  # render everything again
-  kubectl jaas reconcile --all
-  # move leadership to another replica and prove it
-  kubectl jaas force-handover
+/// The commands by what somebody wants, and where to begin.
+const TASKS: &str = "\
+Something is wrong: begin here
+  status          Is anything wrong? One screen
+  doctor          What is it, where does it come from, what to type
+  explain         What a finding, reason, event, alert or metric means
 
-Exit codes: 0 done  3 partial  4 findings  5 refused  6 not found
-            7 forbidden; all of them: kubectl jaas help exit-codes
-Docs:       https://jaas.projects.metio.wtf/runbooks/";
+Look at snippets
+  tree            What feeds one, and who uses what it publishes
+  history         The revisions of one that are kept
+  events          What happened to them, also to deleted ones
+  logs            The leader's log, or what it says of one
+  diff            How revisions differ, or a file from what is published
+  render          Evaluate one here, as the operator would
+
+Act on snippets
+  reconcile       Render now, and wait for the result
+  wait            Wait until something is the case
+  suspend         Stop rendering; what is published stays
+  resume          Render again
+
+Store and operator
+  storage         Check, measure, verify, prune, sweep and repair the store
+  leader          Which replica leads, since when, and how steadily
+  force-handover  Move leadership to another replica, and prove it
+  restart         Replace the operator's Pods one after the other
+
+Set up
+  auth            What commands need, and what you have
+  completion      Completion of commands, flags and names
+  version         Versions of this program and of the operator
+
+Examples
+  kubectl jaas doctor
+  kubectl jaas explain StorageFull
+  kubectl jaas reconcile --all
+
+More of one command:  kubectl jaas COMMAND --help
+Flags of all:         kubectl jaas options
+Exit codes:           kubectl jaas exit-codes
+Docs:                 https://jaas.projects.metio.wtf/runbooks/";
 
 /// Run and recover JaaS: snippets, artifacts, storage, leader.
 #[derive(Debug, Parser)]
@@ -56,7 +81,9 @@ Docs:       https://jaas.projects.metio.wtf/runbooks/";
     name = "kubectl-jaas",
     bin_name = "kubectl jaas",
     version,
-    after_help = EXAMPLES,
+    help_template = "{about}\n\n{usage-heading} {usage}{after-help}\n",
+    override_usage = "kubectl jaas COMMAND [OPTIONS]",
+    after_help = TASKS,
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = false,
@@ -97,10 +124,10 @@ pub(crate) enum Command {
     /// Same as `storage find-orphans`.
     #[command(hide = true, after_help = storage::ORPHAN_EXAMPLES)]
     FindOrphans(OrphanArgs),
-    /// Say what a finding, reason, alert or metric means and what to type.
+    /// Say what a finding, reason, event, alert or metric means and what to type.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain {
-        /// A code, a reason of a Ready condition, an alert or a metric, which asks no cluster; or a snippet, whose reason is then meant.
+        /// A code, a reason of a Ready condition or of an Event, an alert or a metric, which asks no cluster; or a snippet, whose reason is then meant.
         #[arg(value_name = "CODE|REASON|ALERT|METRIC|NAME")]
         word: String,
     },
@@ -118,7 +145,7 @@ pub(crate) enum Command {
     History(OneSnippet),
     /// Show libraries, snippet, artifact, and who uses it.
     #[command(after_help = look::TREE_EXAMPLES)]
-    Tree(OneSnippet),
+    Tree(TreeArgs),
     /// Show events about snippets, also of deleted ones.
     Events(EventsArgs),
     /// Show the leader's log, or what it says of one snippet.
@@ -147,6 +174,17 @@ pub(crate) enum Command {
     /// What the exit codes mean.
     #[command(hide = true, help_template = "{about}{after-help}\n", after_help = exit::table())]
     ExitCodes,
+    /// Flags that every command takes.
+    #[command(hide = true, help_template = "{about}\n\n{options}\n")]
+    Options,
+}
+
+/// The text of `options`.
+pub(crate) fn options() -> String {
+    let mut tree = Cli::command();
+    // Flags of all commands reach a command when the tree is built.
+    tree.build();
+    tree.find_subcommand_mut("options").map(|options| options.render_long_help().to_string()).unwrap_or_default()
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -224,6 +262,24 @@ mod tests {
         let lines = Code::ALL.iter().flat_map(|code| code.entry().advice).map(|advice| advice.command);
         let missing: BTreeSet<_> = lines.filter(|line| !takes(line)).collect();
         assert_eq!(missing, BTreeSet::new());
+    }
+
+    #[test]
+    fn the_short_help_names_every_command_once_and_fits_a_screen() {
+        let named: Vec<_> = TASKS
+            .lines()
+            .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with([' ', 'k'])))
+            .filter_map(|line| line.split("  ").next())
+            .map(str::to_owned)
+            .collect();
+        let shown = |command: &&clap::Command| !command.is_hide_set();
+        let known: BTreeSet<_> =
+            Cli::command().get_subcommands().filter(shown).map(|command| command.get_name().to_owned()).collect();
+        assert_eq!(named.iter().cloned().collect::<BTreeSet<_>>(), known);
+        assert_eq!(named.len(), known.len());
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.lines().count() <= 50 && help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        assert!(options().contains("--context") && options().contains("--output"), "{}", options());
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
     };
     let text = match &cli.command {
         Command::ExitCodes => Some(Ok(exit::table())),
+        Command::Options => Some(Ok(crate::cli::options())),
         Command::Explain { word } => explain::text(word),
         Command::Completion(args) => Some(completion::run(args).map_err(Error::from)),
         Command::Auth(args) if args.yaml && !auth::is_of_a_tenant(args) => {
@@ -106,7 +107,7 @@ fn kind(command: &Command) -> Kind {
         Command::Storage { command } => storage::kind(command),
         Command::Prune(_) => Kind::PruneReport,
         Command::FindOrphans(_) => Kind::OrphansReport,
-        Command::Explain { .. } | Command::ExitCodes => Kind::ExplainReport,
+        Command::Explain { .. } | Command::ExitCodes | Command::Options => Kind::ExplainReport,
         Command::Reconcile(_) | Command::ReconcileAll(_) => Kind::ReconcileReport,
         Command::Render(_) => Kind::RenderReport,
         Command::Diff(_) => Kind::DiffReport,
@@ -174,7 +175,7 @@ async fn dispatch(command: &Command, invocation: &Invocation<'_>, report: &mut R
         Command::Auth(args) => auth::run(args, invocation, report).await,
         Command::Version(args) => version::run(args, invocation, report).await,
         // Answered with a text before.
-        Command::Explain { .. } | Command::Completion(_) | Command::ExitCodes => {
+        Command::Explain { .. } | Command::Completion(_) | Command::ExitCodes | Command::Options => {
             Ok(Verdict { exit: Exit::Done, message: String::new(), hint: None })
         }
     }

@@ -65,6 +65,8 @@ pub(crate) struct Consumer {
     pub(crate) is_suspended: bool,
     /// Its Ready condition; nothing in it where there is none.
     pub(crate) ready: Condition,
+    /// Revisions that it has applied or is at, where its kind tells them as the artifact does: a Kustomization does.
+    pub(crate) revisions: Vec<String>,
 }
 
 /// A condition as it stands in any object.
@@ -108,6 +110,7 @@ fn consumers(object: &DynamicObject, kind: &Kind) -> Vec<Consumer> {
         is_suspended: object.data.pointer("/spec/suspend").and_then(Value::as_bool).unwrap_or(false),
         ready: ready(object),
         artifact: Key::default(),
+        revisions: revisions(object),
         namespace,
     };
     let references = kind.references.iter().filter_map(|pointer| object.data.pointer(pointer));
@@ -116,6 +119,14 @@ fn consumers(object: &DynamicObject, kind: &Kind) -> Vec<Consumer> {
         Key { namespace: place.unwrap_or_else(|| consumer.namespace.clone()), name: text(reference, "name") }
     });
     artifacts.map(|artifact| Consumer { artifact, ..consumer.clone() }).collect()
+}
+
+fn revisions(object: &DynamicObject) -> Vec<String> {
+    let told = ["/status/lastAppliedRevision", "/status/lastAttemptedRevision"].map(|at| object.data.pointer(at));
+    let told = told.into_iter().flatten().filter_map(Value::as_str);
+    let mut revisions: Vec<_> = told.filter(|it| it.starts_with("sha256:")).map(str::to_owned).collect();
+    revisions.dedup();
+    revisions
 }
 
 fn ready(object: &DynamicObject) -> Condition {
@@ -175,7 +186,16 @@ mod tests {
             "spec": {"suspend": true, "sourceRef": {"kind": "ExternalArtifact", "name": "web"}},
             "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "BuildFailed", "message": "404"}]}});
         let found = consumers(&serde_json::from_value(object).unwrap(), &APPLYING[0]);
-        assert!(found[0].is_suspended);
+        assert!(found[0].is_suspended && found[0].revisions.is_empty());
         assert_eq!((found[0].ready.status.as_str(), found[0].ready.message.as_str()), ("False", "404"));
+    }
+
+    #[test]
+    fn a_consumer_tells_what_it_applied_as_the_artifact_does() {
+        let object = json!({"apiVersion": "g/v1", "kind": "K", "metadata": {"name": "apps", "namespace": "a"},
+            "spec": {"sourceRef": {"kind": "ExternalArtifact", "name": "web"}},
+            "status": {"lastAppliedRevision": "sha256:1", "lastAttemptedRevision": "sha256:2"}});
+        let found = consumers(&serde_json::from_value(object).unwrap(), &APPLYING[0]);
+        assert_eq!(found[0].revisions, ["sha256:1", "sha256:2"]);
     }
 }

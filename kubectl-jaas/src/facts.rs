@@ -31,7 +31,7 @@ use crate::run::Run;
 use crate::session::{Error, Session, Writes};
 
 pub(crate) use pods::bytes as quantity;
-pub(crate) use snippets::{Scope, artifacts as list_artifacts, list as list_snippets, withdrawals};
+pub(crate) use snippets::{Scope, artifacts as list_artifacts, list as list_snippets, repeated_at_home, withdrawals};
 pub(crate) use store::reply;
 pub(crate) use tell::{hinders, is_missing_right, why};
 
@@ -73,13 +73,12 @@ pub(crate) enum Stopped {
 pub(crate) async fn gather(session: &Session, ask: &Ask<'_>) -> Result<Gathered, Stopped> {
     let namespace = ask.operator.operator_namespace.as_deref();
     let mut facts = Facts::empty(Timestamp::now());
-    let (deployments, listed, artifacts, definitions, consumers, events) = tokio::join!(
+    let (deployments, listed, artifacts, definitions, consumers) = tokio::join!(
         operator::deployments(session),
         snippets::list(session, &ask.scope),
         snippets::artifacts(session, &ask.scope),
         operator::definitions(session),
         consumers::find(session),
-        snippets::withdrawals(session, &ask.scope),
     );
     let listed = match listed {
         Err(error) if is_the_end(&error) || deployments.is_err() && tell::is_refused(&error) => {
@@ -93,7 +92,8 @@ pub(crate) async fn gather(session: &Session, ask: &Ask<'_>) -> Result<Gathered,
     facts.operator.implementation = snippets::implementation(listed.as_deref().ok());
     facts.snippets = listed.map(|all| snippets::of(&all, &ask.scope)).into_known();
     facts.signals.consumers = consumers::of_ours(consumers, &facts);
-    facts.signals.events = events;
+    let home = found.as_ref().map(Operator::namespace).or(namespace);
+    facts.signals.events = snippets::withdrawals(session, &ask.scope, home).await;
     not_offered(&mut facts);
     installation(session, ask, found.as_ref(), &mut facts).await;
     Ok(Gathered { facts, operator: found })

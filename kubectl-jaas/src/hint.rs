@@ -1,5 +1,7 @@
 //! Sentences and command lines that say what to do next. Pure.
 
+use std::fmt::Display;
+
 use crate::snippet::Key;
 
 /// Flags whose value must not be repeated on a screen.
@@ -53,6 +55,13 @@ pub(crate) fn resume(keys: &[Key]) -> String {
     text
 }
 
+/// How many of something, whose plural ends with s.
+pub(crate) fn count(number: impl Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// A few names for a sentence.
 pub(crate) fn few(names: &[String]) -> String {
     let shown = names.iter().take(NAMES_LIMIT).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -86,6 +95,11 @@ mod tests {
         assert_eq!(line(&["--token", "s3cret", "version"]), "kubectl jaas --token TOKEN version");
         assert_eq!(line(&["--token=s3cret", "version"]), "kubectl jaas --token=TOKEN version");
         assert_eq!(line(&["--token", "--token", "version"]), "kubectl jaas --token TOKEN version");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "file")), ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

@@ -60,10 +60,10 @@ impl<'a> Console<'a> {
     fn finish_to(&self, out: &mut impl Write, err: &mut impl Write, report: &Report, exit: Exit) -> io::Result<Exit> {
         let shown = write_report(out, report, self.args, terminal_width(), &self.paint);
         let mut lines = Vec::new();
-        if exit != Exit::Done {
-            lines.push(format!("{} {}", self.paint.on_stderr(Tone::Error), report.result.message));
-        } else if self.args.output == Format::Short {
+        if self.args.output == Format::Short && matches!(exit, Exit::Done | Exit::Findings) {
             // The sentence is the result itself.
+        } else if exit != Exit::Done {
+            lines.push(format!("{} {}", self.paint.on_stderr(Tone::Error), report.result.message));
         } else if !self.args.quiet && !report.result.message.is_empty() {
             lines.push(report.result.message.clone());
         }

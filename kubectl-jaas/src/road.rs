@@ -48,7 +48,7 @@ impl Need {
             Self::List => "a listing of the store",
             Self::Verify => "a verdict on stored artifacts",
             Self::Bytes => "the bytes of an artifact",
-            Self::Act => "to change the store",
+            Self::Act => "a change of the store",
         }
     }
 }

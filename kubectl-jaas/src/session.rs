@@ -28,6 +28,8 @@ use crate::run::Run;
 pub(crate) const FIELD_MANAGER: &str = "kubectl-jaas";
 /// Whose UID stands for the cluster: this namespace is made with the cluster and goes with it.
 const CLUSTER_NAMESPACE: &str = "kube-system";
+/// A server that is well answers sooner than this, also behind a slow road.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// Longest time to reach a server that is not the API server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -130,6 +132,12 @@ impl Session {
     /// Longest time for one call; `None` for no limit.
     pub(crate) fn limit(&self) -> Option<Duration> {
         self.call_limit
+    }
+
+    /// Longest time until a server behind the API server shows that it is there at all: a part of the limit for a call, so that a frozen
+    /// process holds nobody up for long, and never so little that a slow road looks like one.
+    pub(crate) fn first_answer(&self) -> Option<Duration> {
+        self.call_limit.map(|limit| limit.min((limit / 3).max(FIRST_ANSWER)))
     }
 
     /// Gives the failure of a call its name.

@@ -9,7 +9,8 @@ use clap::Parser;
 use futures::Stream;
 use jaas_api::{ExternalArtifact, JsonnetLibrary, JsonnetSnippet};
 use jaas_render::worker::{Limits, Pool};
-use jaas_storage::{Cached, Deadlines, LocalOptions, LocalStore, S3Options, S3Store, Store, Timed};
+use jaas_storage::store::metered::Ledger;
+use jaas_storage::{Cached, Deadlines, LocalOptions, LocalStore, Metered, S3Options, S3Store, Store, Timed};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,12 +21,13 @@ use crate::admin;
 use crate::artifacts::catalog::Catalog;
 use crate::artifacts::condition::{self, Condition};
 use crate::artifacts::custody::{self, Custody};
+use crate::artifacts::orphans::forced::Forced;
 use crate::artifacts::room::Room;
 use crate::artifacts::{heal, orphans, scrub, sweep};
 use crate::cluster::connect;
 use crate::cluster::events::Events;
 use crate::cluster::tenant::Tenants;
-use crate::cluster::watch::{Watched, watch};
+use crate::cluster::watch::{Watched, follow, watch, watch_selected};
 use crate::config::{self, Args, Backend, Command, Config, Listener};
 use crate::controller::{self, Changes};
 use crate::fair::Slots;
@@ -36,16 +38,19 @@ use crate::http::probe::Health;
 use crate::http::{artifact, metrics, probe};
 use crate::leadership::clock::Machine;
 use crate::leadership::{self, Authority, Election, State};
-use crate::library;
+use crate::mounted::{self, Mounted};
+use crate::quota::{self, Quotas};
 use crate::shutdown::{RECONCILES, RESPONSES, Signals, Stops};
 use crate::snippet::World;
 use crate::snippet::memory::Memory;
 use crate::snippet::outcome::chain;
+use crate::snippet::outside;
 use crate::snippet::pace::Paces;
 use crate::source::fetch::Fetcher;
 use crate::source::{self, Shelf};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
+use crate::{library, look};
 
 /// A mistake in the invocation.
 const USAGE: u8 = 2;
@@ -72,14 +77,25 @@ pub fn main() -> ExitCode {
         say(&format!("version: {}\ncommit: {}", env!("CARGO_PKG_VERSION"), commit()));
         return ExitCode::SUCCESS;
     }
-    if let Some(Command::Generate { what }) = args.command {
-        return match generate(what) {
-            Ok(text) => {
-                say(text.trim_end());
-                ExitCode::SUCCESS
-            }
-            Err(error) => complain(&chain(&error), FAILURE),
-        };
+    match args.command {
+        Some(Command::Generate { what }) => {
+            return match generate(what) {
+                Ok(text) => {
+                    say(text.trim_end());
+                    ExitCode::SUCCESS
+                }
+                Err(error) => complain(&chain(&error), FAILURE),
+            };
+        }
+        Some(Command::Storage(asked)) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let looked = runtime.context("starting the runtime");
+            return match looked.and_then(|runtime| runtime.block_on(look::look(&asked, environment()))) {
+                Ok(code) => ExitCode::from(code),
+                Err(error) => complain(&format!("error: {error:#}"), FAILURE),
+            };
+        }
+        None => {}
     }
     match Config::new(args.run, environment()) {
         Ok(config) => run(config),
@@ -158,7 +174,7 @@ impl Sockets {
 
 async fn operate(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let store = open_store(&config.storage).await?;
+    let (store, ledger) = open_store(&config.storage).await?;
     let kube = connect::load(config.cluster.kubeconfig.as_deref()).await?;
     let sockets = Sockets::bind(&config).await?;
     let client = Client::try_from(kube.clone())?;
@@ -171,15 +187,17 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     let election = config.election.as_ref().map(candidate);
     let authority = election.as_ref().map_or_else(Authority::sole_writer, Election::authority);
     let new_terms = || Box::pin(terms(election.as_ref().map(Election::states)));
-    let (terms, custody_terms) = (new_terms(), new_terms());
+    let (terms, custody_terms, quota_terms) = (new_terms(), new_terms(), new_terms());
     let namespaces = &config.cluster.watch_namespaces;
-    let snippets: Watched<JsonnetSnippet> = watch(&client, namespaces);
-    let libraries: Watched<JsonnetLibrary> = watch(&client, namespaces);
+    let selector = &config.cluster.label_selector;
+    let snippets: Watched<JsonnetSnippet> = watch_selected(&client, namespaces, selector);
+    let libraries: Watched<JsonnetLibrary> = watch_selected(&client, namespaces, selector);
     let artifacts: Watched<ExternalArtifact> = watch(&client, namespaces);
     let graph = Arc::new(Graph::default());
     let (sources, source_wakes) = source::watch::watch(&client, namespaces, &graph);
     let first_lists = [snippets.listed.clone(), artifacts.listed.clone()];
-    let listed = vec![snippets.listed, artifacts.listed, libraries.listed];
+    let mounted = Mounted::new(config.sources.library_paths.clone());
+    let listed = vec![snippets.listed, artifacts.listed, libraries.listed, mounted.listed()];
     let changes = Changes {
         snippets: snippets.changes,
         libraries: libraries.changes,
@@ -191,13 +209,15 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         base_url: config.storage.base_url.clone(),
         max_stack: config.evaluation.max_stack,
         tenants: Tenants::new(client.clone(), &kube, metrics.clone())?,
-        events: Events::new(client.clone(), authority.clone()),
+        events: Events::new(client.clone(), authority.clone(), (&lease_namespace, &config.release)),
         client,
         authority: authority.clone(),
         store: Arc::clone(&store),
         custody: Custody::default(),
+        forced: Forced::default(),
         condition: Condition::new(metrics.clone()),
         room: Room::default(),
+        quotas: Quotas::new(config.storage.namespace_quota, ledger),
         workers: workers(&config),
         turns: Slots::new(config.evaluation.max_concurrent),
         snippets: snippets.store,
@@ -206,6 +226,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         paces: Paces::new(config.snippets.rate),
         graph,
         sources,
+        mounted: mounted.clone(),
         shelf: Shelf::new(Fetcher::new(config.sources.hosts.clone())?, config.sources.cache_bytes),
         memory: Memory::default(),
         metrics: metrics.clone(),
@@ -219,7 +240,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     );
 
     let stops = Stops::default();
-    let health = Health::new(world.condition.clone());
+    let health = Health::new(world.condition.clone(), mounted);
     let listed = CancellationToken::new();
     let catalog = Catalog::new(Arc::clone(&world), listed.clone());
     let (alarm, missing) = heal::Alarm::new();
@@ -259,11 +280,17 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     health.started();
 
     let mut work = JoinSet::new();
+    if !config.cluster.label_selector.selects_all() {
+        let (selector, everything) = (config.cluster.label_selector.clone(), follow(&world.client, namespaces));
+        work.spawn(outside::run(Arc::clone(&world), selector, everything, listed.clone(), stops.work.clone()));
+    }
     work.spawn(announce_lists(Arc::clone(&world), first_lists, listed, stops.work.clone()));
     let storage = &config.storage;
     let interval = storage.check_interval;
     work.spawn(heal::run(Arc::clone(&world), alarm.clone(), catalog.clone(), interval, stops.work.clone()));
     work.spawn(condition::run(Arc::clone(&world), alarm.clone(), MEASURE_INTERVAL, stops.work.clone()));
+    work.spawn(mounted::run(Arc::clone(&world), alarm.clone(), stops.work.clone()));
+    work.spawn(quota::run(Arc::clone(&world), alarm.clone(), quota_terms, stops.work.clone()));
     work.spawn(scrub::run(Arc::clone(&world), alarm, catalog, storage.scrub, stops.work.clone()));
     let custody = custody::Settings {
         store: Arc::clone(&store),
@@ -273,6 +300,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         namespace: lease_namespace,
         release: config.release.clone(),
         scope: config.cluster.watch_namespaces.clone(),
+        selector: config.cluster.label_selector.clone(),
         elects: election.is_some(),
         take_over: storage.take_over,
     };
@@ -322,8 +350,24 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The store, with verified artifacts kept in memory before it.
-async fn open_store(settings: &config::Storage) -> anyhow::Result<Arc<dyn Store>> {
+/// The store, with verified artifacts kept in memory before it, and the count of what each namespace takes.
+async fn open_store(settings: &config::Storage) -> anyhow::Result<(Arc<dyn Store>, Arc<Ledger>)> {
+    let block = match &settings.backend {
+        Backend::Local { .. } => LocalStore::BLOCK,
+        Backend::S3 { .. } => 1,
+    };
+    // A volume that hangs must not keep what is cached from being served, so the deadlines are inside.
+    let cached = Cached::new(open_backend(settings).await?, settings.cache_bytes);
+    let metered = Metered::new(Arc::new(cached), block);
+    let ledger = metered.ledger();
+    Ok((Arc::new(metered), ledger))
+}
+
+/// The store itself, with deadlines and without a memory before it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) async fn open_backend(settings: &config::Storage) -> anyhow::Result<Arc<dyn Store>> {
     let store: Arc<dyn Store> = match &settings.backend {
         Backend::Local { path, quota } => Arc::new(LocalStore::open_with(path, LocalOptions { quota: *quota })?),
         Backend::S3 { options, ca_file } => {
@@ -335,8 +379,7 @@ async fn open_store(settings: &config::Storage) -> anyhow::Result<Arc<dyn Store>
             Arc::new(S3Store::open(options).await?)
         }
     };
-    // A volume that hangs must not keep what is cached from being served, so the deadlines are inside.
-    Ok(Arc::new(Cached::new(Arc::new(Timed::new(store, Deadlines::default())), settings.cache_bytes)))
+    Ok(Arc::new(Timed::new(store, Deadlines::default())))
 }
 
 /// Namespace of the Lease, which is that of the installation.
@@ -358,9 +401,9 @@ fn candidate(settings: &config::Election, lease: &str, namespace: &str, client: 
     })
 }
 
-/// An item for each term that begins.
+/// An item for each term that begins. Whoever waits for more beside other things may ask again after the last one.
 fn terms(states: Option<watch::Receiver<State>>) -> impl Stream<Item = ()> + Send {
-    futures::stream::unfold(states, |states| async move {
+    let terms = futures::stream::unfold(states, |states| async move {
         let mut states = states?;
         loop {
             states.changed().await.ok()?;
@@ -370,7 +413,8 @@ fn terms(states: Option<watch::Receiver<State>>) -> impl Stream<Item = ()> + Sen
                 return Some(((), Some(states)));
             }
         }
-    })
+    });
+    futures::StreamExt::fuse(terms)
 }
 
 fn workers(config: &Config) -> Pool {
@@ -408,6 +452,7 @@ fn settings_told(config: &Config) -> jaas_api::admin::Settings {
         orphan_age: config.storage.orphan_age.as_secs(),
         sweep_max_tmp_age: config.storage.sweep_max_tmp_age.as_secs(),
         watch_namespaces: config.cluster.watch_namespaces.clone(),
+        label_selector: config.cluster.label_selector.to_string(),
     }
 }
 
@@ -463,5 +508,20 @@ async fn drain(delay: Duration, signals: &mut Signals) {
     tokio::select! {
         () = tokio::time::sleep(delay) => {}
         _ = signals.next() => tracing::info!("Second signal received; cutting drain short"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_an_election_no_term_begins_however_often_one_asks() {
+        let mut terms = Box::pin(terms(None));
+        for _ in 0..3 {
+            assert_eq!(terms.next().await, None);
+        }
     }
 }

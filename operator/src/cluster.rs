@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use self::tenant::AccountError;
 use crate::leadership::NotLeader;
 
 /// Longest that one request to the API server may take. Requests here are small; a server that needs longer is in trouble.
@@ -29,6 +30,9 @@ pub enum RequestError {
     /// The server answered that it will not, in its own words.
     #[error("{}", .0.message)]
     Refused(Box<Status>),
+    /// Nothing can be done as the account.
+    #[error(transparent)]
+    Account(Box<AccountError>),
     /// The connection failed, or what came over it made no sense.
     #[error("talking to the API server")]
     Failed(#[source] kube::Error),
@@ -38,6 +42,10 @@ impl From<kube::Error> for RequestError {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::Refused(status),
+            kube::Error::Service(error) => match error.downcast::<AccountError>() {
+                Ok(error) => Self::Account(error),
+                Err(error) => Self::Failed(kube::Error::Service(error)),
+            },
             other => Self::Failed(other),
         }
     }

@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use jaas_sources::Hosts;
 use jaas_storage::S3Options;
+use kube::core::Selector;
 
 use crate::artifacts::scrub::Pace;
 use crate::leadership::Timing;
+use crate::quota::Share;
 use crate::snippet::pace::Rate;
 
-pub use args::{Args, Command, Generate, Run};
+pub use args::{Args, Command, Generate, Look, LookAt, LookFormat, Run};
 pub use check::UsageError;
 
 /// Settings of a running operator.
@@ -58,6 +60,8 @@ pub struct Cluster {
     pub kubeconfig: Option<PathBuf>,
     /// Namespaces to watch; empty means all.
     pub watch_namespaces: Vec<String>,
+    /// Labels of the snippets and libraries to watch.
+    pub label_selector: Selector,
 }
 
 /// How snippets are judged.
@@ -103,6 +107,8 @@ pub struct Sources {
     pub hosts: Hosts,
     /// Downloads that are kept in memory, in bytes.
     pub cache_bytes: u64,
+    /// Folders whose folders are libraries.
+    pub library_paths: Vec<PathBuf>,
 }
 
 /// Who of several replicas writes.
@@ -140,6 +146,8 @@ pub struct Storage {
     pub backend: Backend,
     /// Verified artifacts that are kept in memory, in bytes, so that they are served while the store is away.
     pub cache_bytes: u64,
+    /// What the artifacts of one namespace may take; `None` sets no limit.
+    pub namespace_quota: Option<Share>,
     /// Address under which consumers reach the server, without a slash at the end.
     pub base_url: String,
     /// The server.

@@ -18,7 +18,7 @@ use crate::artifacts::heal::Missing;
 use crate::fair::Slots;
 use crate::graph::{Graph, Input, Name};
 use crate::snippet::outcome::{Deferred, chain};
-use crate::snippet::{Next, World};
+use crate::snippet::{Next, World, withdraw};
 use crate::source::watch::{Wakes, of_artifact, references};
 
 /// Changes that the caches have taken in.
@@ -130,6 +130,9 @@ fn note_snippets(
         // One that is gone names nothing any more.
         let is_there = world.snippets.get(&ObjectRef::from_obj(snippet)).is_some();
         world.graph.note_snippet(&name_of(snippet), is_there.then_some(&snippet.spec));
+        if is_there && let Some(status) = &snippet.status {
+            world.graph.recall_mounted(&name_of(snippet), &status.mounted_libraries);
+        }
         if !is_there && let Ok(key) = Key::new(&snippet.namespace().unwrap_or_default(), &snippet.name_any()) {
             world.forget(&key);
         }
@@ -199,7 +202,11 @@ async fn reconcile(snippet: Arc<JsonnetSnippet>, context: Arc<Context>) -> Resul
 fn retry(snippet: Arc<JsonnetSnippet>, deferred: &Deferred, context: Arc<Context>) -> Action {
     let (namespace, name) = (snippet.namespace().unwrap_or_default(), snippet.name_any());
     match Key::new(&namespace, &name) {
-        Ok(key) => Action::requeue(context.world.memory.backoff(&key, deferred)),
+        Ok(key) => {
+            let delay = context.world.memory.backoff(&key, deferred);
+            let longest = withdraw::longest_pause(&snippet, context.world.settings.max_withdraw_wait);
+            Action::requeue(longest.map_or(delay, |longest| delay.min(longest)))
+        }
         Err(_) => Action::await_change(),
     }
 }

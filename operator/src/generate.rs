@@ -104,11 +104,15 @@ fn admin_role() -> ClusterRole {
     )
 }
 
-/// What an election needs, in the namespace of the Lease. A create cannot be bound to a name, and the name is a flag.
+/// What an election needs, in the namespace of the Lease, and events there that must outlive a tenant's namespace. A create cannot
+/// be bound to a name, and the name is a flag.
 fn lease_role() -> Role {
     Role {
         metadata: ObjectMeta { name: Some("jaas-operator-leader".to_owned()), ..ObjectMeta::default() },
-        rules: Some(vec![rule("coordination.k8s.io", &["leases"], &["create", "get", "list", "update", "watch"])]),
+        rules: Some(vec![
+            rule("coordination.k8s.io", &["leases"], &["create", "get", "list", "update", "watch"]),
+            rule("events.k8s.io", &["events"], &["create", "patch"]),
+        ]),
     }
 }
 

@@ -76,6 +76,10 @@ struct Edges {
     states: HashMap<Input, u64>,
     /// Libraries that changed, or whose source or users did.
     touched: HashSet<Name>,
+    /// The mounted libraries that a snippet is made of, by alias.
+    mounted: Relation<Name, String>,
+    /// The aliases that a snippet gives to its own libraries, which may be none of mounted ones.
+    aliases: Relation<Name, String>,
 }
 
 /// A relation that can be read from both sides.
@@ -135,6 +139,33 @@ impl Graph {
         let touched = before.symmetric_difference(&named).filter_map(Input::library).cloned();
         edges.touched.extend(touched);
         edges.inputs.set(snippet, named);
+        let aliases = spec.iter().flat_map(|spec| &spec.libraries).map(|library| library.alias().to_owned());
+        edges.aliases.set(snippet, aliases.collect());
+        if spec.is_none() {
+            edges.mounted.set(snippet, HashSet::new());
+        }
+    }
+
+    /// Takes in which mounted libraries a snippet is made of, as its imports tell.
+    pub fn note_mounted(&self, snippet: &Name, names: &[String]) {
+        self.edges().mounted.set(snippet, names.iter().cloned().collect());
+    }
+
+    /// The same as an earlier process wrote it down; what this one found counts more.
+    pub fn recall_mounted(&self, snippet: &Name, names: &[String]) {
+        let mut edges = self.edges();
+        if edges.mounted.of(snippet).next().is_none() {
+            edges.mounted.set(snippet, names.iter().cloned().collect());
+        }
+    }
+
+    /// The snippets that a change of a mounted library reaches: who imports from it, who may from any, and who gives its alias to a
+    /// library of their own.
+    pub fn users_of_mounted(&self, alias: &str) -> Vec<Name> {
+        let edges = self.edges();
+        let (alias, all) = (alias.to_owned(), crate::mounted::ALL.to_owned());
+        let users = edges.mounted.from(&alias).chain(edges.mounted.from(&all)).chain(edges.aliases.from(&alias));
+        users.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Takes in what a library names now; `None` for one that is gone.
@@ -293,6 +324,25 @@ mod tests {
         assert_eq!(users(&graph, &git("repo")), "");
         let edges = graph.edges();
         assert_eq!((edges.inputs.there.len(), edges.inputs.back.len()), (1, 2), "what is gone is not kept");
+    }
+
+    #[test]
+    fn a_mounted_library_reaches_who_imports_from_it_or_uses_its_alias() {
+        let graph = Graph::default();
+        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let users =
+            |alias: &str| graph.users_of_mounted(alias).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        graph.note_snippet(&name("one"), Some(&spec(None, &["lib"])));
+        graph.note_snippet(&name("two"), Some(&spec(None, &[])));
+        graph.note_snippet(&name("any"), Some(&spec(None, &[])));
+        graph.recall_mounted(&name("two"), &names(&["grafonnet"]));
+        graph.note_mounted(&name("any"), &names(&["*"]));
+        assert_eq!((users("grafonnet"), users("lib")), ("a/any a/two".to_owned(), "a/any a/one".to_owned()));
+        graph.note_mounted(&name("two"), &names(&["xtd"]));
+        graph.recall_mounted(&name("two"), &names(&["grafonnet"]));
+        assert_eq!((users("grafonnet"), users("xtd")), ("a/any".to_owned(), "a/any a/two".to_owned()));
+        graph.note_snippet(&name("any"), None);
+        assert_eq!(users("grafonnet"), "");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod inputs;
 pub mod memory;
 pub mod observe;
 pub mod outcome;
+pub mod outside;
 pub mod pace;
 pub mod publish;
 pub mod report;
@@ -124,6 +125,14 @@ async fn judge(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt
     }
     let verdict = attempt(world, seen, stopwatch).await?;
     if verdict.is_about_store_or_owner() {
+        // A store that takes nothing new still serves, so its announcement is kept in order.
+        if let (
+            Judgement::Refused(Refusal { reason: Reason::StorageFull, .. }),
+            Some(Presence::Intact { digest, size }),
+        ) = (&verdict, &seen.presence)
+        {
+            publish::announce_again(world, seen, digest, *size).await?;
+        }
         return Ok(verdict);
     }
     match keep_published(world, seen, &verdict, stopwatch).await? {
@@ -167,7 +176,7 @@ async fn attempt(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attem
         ensure_finalizer(world, seen).await?;
         return Ok(Judgement::Suspended);
     }
-    let checked = match check::spec(&seen.snippet, &world.settings) {
+    let checked = match check::spec(&seen.snippet, &world.settings, |alias| world.mounted.state().knows(alias)) {
         Ok(checked) => checked,
         Err(refusal) => {
             ensure_finalizer(world, seen).await?;
@@ -234,7 +243,7 @@ async fn render(
 /// Brings back exactly the published revision of a suspended snippet, or tells why that cannot be done.
 async fn restore(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt<Result<(), Refusal>> {
     let Some(current) = &seen.current else { return Ok(Ok(())) };
-    let checked = match check::spec(&seen.snippet, &world.settings) {
+    let checked = match check::spec(&seen.snippet, &world.settings, |alias| world.mounted.state().knows(alias)) {
         Ok(checked) => checked,
         Err(refusal) => return Ok(Err(refusal)),
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jaas_api::admin::{Action, ActionItem, ActionOutcome, ActionRequest};
 use jaas_tests::controlplane::ControlPlane;
 use kube::api::{Patch, PatchParams, PostParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::Bench;
 
@@ -134,4 +134,29 @@ async fn what_is_named_meanwhile_stays() {
     assert_eq!(done.outcome, ActionOutcome::Kept, "{done:?}");
     assert!(done.why.contains("ExternalArtifact"), "{done:?}");
     assert!(bench.file(&left).exists());
+}
+
+#[tokio::test]
+async fn files_of_a_snippet_that_the_selector_leaves_out_are_not_touched() {
+    let bench = Bench::new("left-out", &["--label-selector=!out"]).await;
+    bench.create("web", "1", 1).await;
+    bench.owned().await;
+    let (left, announced) = (bench.plant("web", "left by a crash"), bench.announced("web").await);
+    let label = async |value: Value| {
+        let patch = Patch::Merge(json!({"metadata": {"labels": {"out": value}}}));
+        bench.snippets.patch("web", &PatchParams::default(), &patch).await.unwrap();
+    };
+    label(json!("yes")).await;
+    for (action, path) in
+        [(Action::PruneExpired, &left), (Action::PruneBeyondKeep, &left), (Action::Repair, &announced)]
+    {
+        let done = bench.act_on(action, path).await;
+        assert_eq!(done.outcome, ActionOutcome::Refused, "{done:?}");
+        assert!(done.why.contains("--label-selector"), "{done:?}");
+    }
+    assert!(bench.file(&left).exists() && bench.file(&announced).exists());
+    label(Value::Null).await;
+    assert_eq!(bench.act_on(Action::Repair, &announced).await.outcome, ActionOutcome::Kept);
+    assert_eq!(bench.act_on(Action::PruneBeyondKeep, &left).await.outcome, ActionOutcome::Removed);
+    assert!(!bench.file(&left).exists() && bench.file(&announced).exists());
 }

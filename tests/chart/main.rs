@@ -90,12 +90,13 @@ async fn a_releases_account_may_do_what_it_must_where_it_watches() {
             may(&["watch", "externalartifacts", "-n", WATCHED[1]]),
             may(&["update", "leases", "-n", &namespace]),
             may(&["get", "namespaces/kube-system"]),
+            may(&["create", "events.events.k8s.io", "-n", &namespace]),
             // And no more than that.
             may(&["list", "jsonnetsnippets", "-n", "default"]),
             may(&["get", "namespaces/default"]),
         ]
     };
-    let expected = [true, true, true, true, false, false];
+    let expected = [true, true, true, true, true, false, false];
     // The authoriser lags a moment behind.
     eventually("the rights of the release", Duration::from_secs(30), async || match rights() {
         found if found == expected => Ok(()),

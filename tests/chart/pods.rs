@@ -38,6 +38,13 @@ fn a_store_in_the_pod_is_a_limited_volume() {
 }
 
 #[test]
+fn a_label_selector_is_passed_where_there_is_one() {
+    let passed = |set: &str| Helm::new().objects(&ValueSet::named(set)).argument("label-selector");
+    assert_eq!(passed("watch-namespaces").as_deref(), Some("team in (a,b),!old"));
+    assert_eq!(passed("default"), None);
+}
+
+#[test]
 fn without_an_election_no_two_pods_run_at_once() {
     assert_eq!(shape_of("watch-namespaces")["strategy"], json!({"type": "Recreate"}));
 }
@@ -157,4 +164,14 @@ fn the_quota_stays_below_the_limit_at_which_a_pod_is_evicted() {
     assert_eq!(quota(&["operator.storage.quota=0"]), some("0"));
     assert_eq!(quota(&["operator.storage.quota=1.5Gi"]), some("1610612736"));
     assert_eq!(quota(&["operator.storage.persistence.enabled=true"]), None);
+}
+
+#[test]
+fn the_share_of_a_namespace_is_a_percentage_or_bytes() {
+    let helm = Helm::new();
+    let share = |settings: &[&str]| helm.objects_with(settings).argument("storage-namespace-quota").unwrap();
+    assert_eq!(share(&[]), "0");
+    assert_eq!(share(&["operator.storage.namespaceQuota=25%"]), "25%");
+    assert_eq!(share(&["operator.storage.namespaceQuota=100%"]), "100%");
+    assert_eq!(share(&["operator.storage.namespaceQuota=1.5Gi"]), "1610612736");
 }

@@ -4,7 +4,7 @@ use super::helm::Helm;
 use super::said;
 
 /// Settings, and what is said of them.
-const REFUSED: [(&[&str], &str); 15] = [
+const REFUSED: [(&[&str], &str); 17] = [
     (
         &["plugin.rbac.onCall[0].kind=Team"],
         r#"plugin.rbac.onCall: each entry needs a kind (User, Group or ServiceAccount) and a name, got {"kind":"Team"}"#,
@@ -36,6 +36,19 @@ const REFUSED: [(&[&str], &str); 15] = [
             "operator.storage.s3.credentialsSecret.name=keys",
         ],
         "operator.storage.s3.anonymous: signs no request, so operator.storage.s3.credentialsSecret.name must be empty",
+    ),
+    (
+        &["operator.storage.namespaceQuota=a quarter"],
+        r#"operator.storage.namespaceQuota: must be a number of bytes such as 256Mi, got "a quarter""#,
+    ),
+    (
+        &[
+            "operator.storage.backend=s3",
+            "operator.storage.s3.bucket=b",
+            "operator.storage.s3.endpoint=s:9000",
+            "operator.storage.namespaceQuota=25%",
+        ],
+        r#"operator.storage.namespaceQuota: a bucket has no size to take a share of; give bytes such as 1Gi, got "25%""#,
     ),
     (&["replicas.min=0"], "replicas.min: must be at least 1, got 0"),
     (&["replicas.min=2"], UNSHARED),

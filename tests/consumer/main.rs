@@ -1,12 +1,15 @@
 //! Flux's real kustomize-controller applies what a snippet publishes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jaas_tests::controlplane::ControlPlane;
+use jaas_sources::digest::Algorithm;
+use jaas_tests::controlplane::{ControlPlane, Options};
 use jaas_tests::flux::{self, KustomizeController};
 use jaas_tests::manifests::custom;
 use jaas_tests::operator::{Operator, OperatorOptions};
+use jaas_tests::upstream::{Archives, Reply, Source, archive};
 use jaas_tests::wait;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -75,4 +78,78 @@ async fn changes_are_applied_and_what_is_gone_is_pruned_down_to_nothing() {
     // On purpose it deletes everything.
     patch("{}".to_owned(), true).await;
     wait::gone(&maps, "one", PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_from_a_source_is_applied_and_goes_with_it() {
+    // One of its own: the other test's consumer would work on the same objects.
+    let plane = ControlPlane::start(Options::default()).await.unwrap();
+    let namespace = plane.namespace("sourced").await.unwrap().name;
+    let archives = Archives::start().await.unwrap();
+    let options = OperatorOptions { args: vec![archives.flag()], ..OperatorOptions::default() };
+    let _consumer = KustomizeController::start(&plane, &["--interval-jitter-percentage=0"]).await.unwrap();
+    let _operator = Operator::ready(&plane, options).await.unwrap();
+    let client = plane.admin().await.unwrap();
+    let source = Source::create(&client, "GitRepository", &namespace, "repo").await.unwrap();
+    let publish = async |text: &str, commit: &str| {
+        // Both from the source: the snippet's own file, and the library that it imports.
+        let entry = format!(
+            "{{ apiVersion: 'v1', kind: 'ConfigMap', metadata: {{ name: 'own' }}, data: {{ text: '{text}' }} }}"
+        );
+        let library = map("library", text);
+        let files = BTreeMap::from([("app/main.jsonnet", entry.as_str()), ("lib/main.libsonnet", library.as_str())]);
+        let bytes = archive(&files).unwrap();
+        let mut hasher = Algorithm::Sha256.hasher();
+        hasher.update(&bytes);
+        let path = format!("/{commit}");
+        archives.set(&path, Reply::Bytes(bytes));
+        source.announces(&archives.url(&path), &hasher.finish().to_string(), commit).await.unwrap();
+    };
+    publish("first", "main@sha1:01").await;
+    let reference = |path: &str| json!({"kind": "GitRepository", "name": "repo", "path": path});
+    let object = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "jaas.metio.wtf/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec});
+    let sourced = json!({"serviceAccountName": "tenant", "output": "manifests", "sourceRef": reference("app")});
+    let imports = json!({"serviceAccountName": "tenant", "output": "manifests", "files": {"main.jsonnet": "import 'lib'"},
+        "libraries": [{"kind": "JsonnetLibrary", "name": "lib"}]});
+    plane
+        .apply_objects(&[
+            object("JsonnetSnippet", "web", sourced),
+            object("JsonnetLibrary", "lib", json!({"sourceRef": reference("lib")})),
+            object("JsonnetSnippet", "imports", imports),
+        ])
+        .await
+        .unwrap();
+    for name in ["web", "imports"] {
+        flux::consume(&plane, &namespace, name).await.unwrap();
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    let applied = async |text: &str| {
+        for name in ["own", "library"] {
+            wait::object(&maps, name, text, 2 * PATIENCE, |map| {
+                map.data.as_ref().is_some_and(|data| data.get("text").map(String::as_str) == Some(text))
+            })
+            .await
+            .unwrap();
+        }
+    };
+    applied("first").await;
+    publish("second", "main@sha1:02").await;
+    applied("second").await;
+    // A push that was forced brings the older content back.
+    publish("first", "main@sha1:03").await;
+    applied("first").await;
+    // Without its source everything stays as it is, and goes on when there is one again.
+    source.delete().await.unwrap();
+    let snippets = custom(&client, &namespace, "jaas.metio.wtf", "v1", "JsonnetSnippet");
+    for name in ["web", "imports"] {
+        wait::object(&snippets, name, "misses its source", 2 * PATIENCE, |snippet| {
+            snippet.data["status"]["conditions"][0]["reason"] == "SourceFetchFailed"
+        })
+        .await
+        .unwrap();
+    }
+    applied("first").await;
+    Source::create(&client, "GitRepository", &namespace, "repo").await.unwrap();
+    publish("third", "main@sha1:04").await;
+    applied("third").await;
 }

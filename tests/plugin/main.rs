@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod bench;
+mod broken;
+mod changed;
 mod completion;
 mod doctor;
 mod installed;
+mod interrupted;
 mod leadership;
 mod logs;
 mod look;
@@ -14,4 +17,6 @@ mod missing;
 mod pause;
 mod reconcile;
 mod rights;
+mod scope;
+mod sources;
 mod storage;

@@ -17,7 +17,7 @@ use super::bench::{PATIENCE, document, exits, text};
 use super::installed::Ward;
 
 /// The operator itself changes nothing of the store that no reconcile needs, and what is left over is old at once.
-const STILL: [&str; 7] = [
+pub(crate) const STILL: [&str; 7] = [
     "--storage-scrub-period=0",
     "--storage-check-interval=0",
     "--storage-orphan-interval=0",
@@ -27,7 +27,7 @@ const STILL: [&str; 7] = [
     "--max-withdraw-wait=2s",
 ];
 
-async fn ward(replicas: u32) -> Ward {
+pub(crate) async fn ward(replicas: u32) -> Ward {
     let args = STILL.iter().map(|arg| (*arg).to_owned()).collect();
     let ward = Ward::new(Settings { store: Store::Claim, admin: true, replicas, args, ..Settings::default() }).await;
     ward.publish(&[("a", "1"), ("b", "2")]).await;
@@ -41,7 +41,7 @@ impl Ward {
     }
 
     /// Waits until the operator knows that the store is its own.
-    async fn ours(&self) {
+    pub(crate) async fn ours(&self) {
         eventually("the store to be ours", PATIENCE, async || {
             let info = self.storage(&["info", "-o", "json"]).await;
             let told = document(&info)["store"]["info"].clone();
@@ -52,12 +52,12 @@ impl Ward {
         .unwrap();
     }
 
-    fn file(&self, path: &str) -> PathBuf {
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.installation.volume().join(path)
     }
 
     /// Writes a file of the store that is an hour old.
-    fn plant(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn plant(&self, path: &str, bytes: &[u8]) {
         let target = self.file(path);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::write(&target, bytes).unwrap();
@@ -66,14 +66,14 @@ impl Ward {
     }
 
     /// Path and bytes of an artifact that nobody announces.
-    fn other(&self, name: &str, document: &str) -> (String, Vec<u8>) {
+    pub(crate) fn other(&self, name: &str, document: &str) -> (String, Vec<u8>) {
         let content = Content::document("rendered.json", document.as_bytes().to_vec());
         let path = Key::new(&self.namespace.name, name).unwrap().path(content.revision());
         (path, content.packed().unwrap().to_vec())
     }
 
     /// Path of what a snippet announces.
-    async fn announced(&self, name: &str) -> String {
+    pub(crate) async fn announced(&self, name: &str) -> String {
         let told = self.kubectl(&["get", "externalartifact", name, "-o", "jsonpath={.status.artifact.path}"]).await;
         exits(&told, 0);
         text(&told.stdout)
@@ -88,7 +88,7 @@ impl Ward {
     }
 }
 
-fn store(output: &Output) -> Value {
+pub(crate) fn store(output: &Output) -> Value {
     document(output)["store"].clone()
 }
 

@@ -49,7 +49,8 @@ impl Field {
         Self::started(prefix, OperatorOptions { args, namespace: Some(home), ..OperatorOptions::default() }).await
     }
 
-    async fn started(prefix: &str, options: OperatorOptions) -> Self {
+    /// The same, with an operator of these options, but for the namespaces that it watches.
+    pub(crate) async fn started(prefix: &str, options: OperatorOptions) -> Self {
         let plane = ControlPlane::shared().await.unwrap();
         let namespace = plane.namespace(prefix).await.unwrap();
         let options = OperatorOptions { watch_namespaces: vec![namespace.name.clone()], ..options };

@@ -1,62 +1,14 @@
 //! Files from Flux sources. source-controller's part is played by hand: see [`jaas_tests::upstream`].
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jaas_api::artifact::SOURCE_REVISION;
-use jaas_sources::digest::{Algorithm, Hasher};
-use jaas_tests::upstream::{Archives, Reply, Source, archive, condition};
+use jaas_sources::digest::Algorithm;
+use jaas_tests::upstream::{Reply, condition};
 use serde_json::{Value, json};
 
 use crate::field::{Field, message, one_file, status};
-
-const KINDS: [&str; 4] = ["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
-
-/// A field, and a server whose archives its operator may fetch.
-struct Meadow {
-    field: Field,
-    archives: Archives,
-}
-
-impl Meadow {
-    async fn new(prefix: &str) -> Self {
-        let archives = Archives::start().await.unwrap();
-        let field = Field::with(prefix, &[&archives.flag()]).await;
-        Self { field, archives }
-    }
-
-    async fn source(&self, kind: &'static str, name: &str) -> Source {
-        Source::create(&self.field.client, kind, &self.field.namespace.name, name).await.unwrap()
-    }
-
-    /// Puts an archive behind a path and has the source announce it.
-    async fn publish(&self, source: &Source, path: &str, files: &[(&str, &str)], revision: &str) {
-        let bytes = archive(&files.iter().copied().collect()).unwrap();
-        let digest = digest(Algorithm::Sha256, &bytes);
-        self.archives.set(path, Reply::Bytes(bytes));
-        source.announces(&self.archives.url(path), &digest, revision).await.unwrap();
-    }
-
-    async fn snippet(&self, name: &str, kind: &str, source: &str) {
-        self.field.create(name, json!({"sourceRef": {"kind": kind, "name": source}})).await;
-    }
-
-    async fn follows(&self, name: &str, text: &str) {
-        let what = format!("follows its source to {text}");
-        let revision = jaas_storage::Revision::of_document(text.as_bytes()).to_string();
-        self.field.until(name, &what, |snippet| status(snippet).revision.as_ref() == Some(&revision)).await;
-    }
-}
-
-fn digest(algorithm: Algorithm, bytes: &[u8]) -> String {
-    let mut hasher: Hasher = algorithm.hasher();
-    hasher.update(bytes);
-    hasher.finish().to_string()
-}
-
-fn tarball(files: &[(&str, &str)]) -> Vec<u8> {
-    archive(&BTreeMap::from_iter(files.iter().copied())).unwrap()
-}
+use crate::meadow::{KINDS, Meadow, digest, tarball};
 
 #[tokio::test]
 async fn every_kind_of_source_is_rendered_and_followed_to_its_next_revision() {

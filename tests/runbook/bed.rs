@@ -28,8 +28,6 @@ pub(crate) struct Bed {
     pub(crate) namespace: Namespace,
     pub(crate) installation: Installation,
     pub(crate) client: Client,
-    /// The way to the store that is taken where a command does not say another.
-    pub(crate) route: &'static str,
     /// Variables of the person's environment.
     pub(crate) env: Vec<(&'static str, &'static str)>,
 }
@@ -85,7 +83,7 @@ impl Bed {
         )
         .await
         .unwrap();
-        Self { plane, namespace, installation, client, route: "auto", env: Vec::new() }
+        Self { plane, namespace, installation, client, env: Vec::new() }
     }
 
     /// Installs an operator with its store on a volume, and two snippets.
@@ -180,25 +178,71 @@ impl Bed {
         self.exits(&[args, &["--operator-namespace", &self.namespace.name]].concat(), code).await
     }
 
-    /// The same for commands that take a way to the store.
-    pub(crate) async fn storage(&self, args: &[&str], code: i32) -> String {
-        self.operator(&[args, &["--route", self.route]].concat(), code).await
+    /// Runs the command of a row of the page, and what a test must add: an answer to its question, another format, a shorter wait.
+    /// The page's snippet `web` is `a` here, its namespaces are this one.
+    pub(crate) async fn row(&self, command: &str, more: &[&str], code: i32) -> String {
+        self.row_of(command, "a", more, code).await
+    }
+
+    /// The same where the page's snippet is another one.
+    pub(crate) async fn row_of(&self, command: &str, name: &str, more: &[&str], code: i32) -> String {
+        self.exits(
+            &[&self.words(command, name).iter().map(String::as_str).collect::<Vec<_>>()[..], more].concat(),
+            code,
+        )
+        .await
+    }
+
+    /// Runs the command of a row that wants words, with those that its dry run shows.
+    pub(crate) async fn row_confirmed(&self, command: &str, more: &[&str]) {
+        let words = self.words(command, "a");
+        self.confirmed(&[&words.iter().map(String::as_str).collect::<Vec<_>>()[..], more].concat()).await;
     }
 
     /// Runs a command that wants words, with those that its dry run shows.
     pub(crate) async fn confirmed(&self, args: &[&str]) {
-        let place = ["--operator-namespace", &self.namespace.name, "--dry-run"];
-        let output = self.jaas(&[args, &place].concat()).await;
+        let place = ["--operator-namespace", &self.namespace.name];
+        let args = if args.contains(&place[0]) { args.to_vec() } else { [args, &place].concat() };
+        let output = self.jaas(&[&args[..], &["--dry-run"]].concat()).await;
         let said = format!("{}\n{}", text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{said}");
         let words = said.split("--confirm '").nth(1).and_then(|rest| rest.split('\'').next());
         let words = words.unwrap_or_else(|| panic!("no words to confirm in {said}")).to_owned();
-        self.operator(&[args, &["--confirm", &words]].concat(), 0).await;
+        self.exits(&[&args[..], &["--confirm", &words]].concat(), 0).await;
+    }
+
+    /// What `doctor` finds now, by the command of a row.
+    pub(crate) async fn row_finds(&self, command: &str, code: &str, severity: &str) -> Found {
+        let words = self.words(command, "a");
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        self.finds(&words, code, severity).await
+    }
+
+    /// The words of a row's command after `kubectl jaas`, for this installation.
+    fn words(&self, command: &str, name: &str) -> Vec<String> {
+        let words = command.strip_prefix("kubectl jaas ").unwrap_or_else(|| panic!("`{command}` is not ours"));
+        let place = &self.namespace.name;
+        // Every command is run in this namespace anyway.
+        let words = words.replace(" -n team-a", "");
+        let here = |word: &str| match word {
+            "web" => name.to_owned(),
+            "web.tar.gz" => self.plane.work().join(format!("{place}.tar.gz")).display().to_string(),
+            other => other.to_owned(),
+        };
+        let mut words: Vec<_> = words.split_whitespace().map(here).collect();
+        let asks_no_operator = ["events", "explain", "resume", "suspend"].contains(&words[0].as_str());
+        if !asks_no_operator {
+            words.extend(["--operator-namespace".to_owned(), place.clone()]);
+        }
+        words
     }
 
     /// What `doctor` finds now, by the words of a command such as `storage doctor`.
     pub(crate) async fn doctor(&self, words: &[&str]) -> Found {
-        let place = ["--operator-namespace", &self.namespace.name, "--route", self.route, "-o", "json"];
+        let mut place = vec!["-o", "json"];
+        if !words.contains(&"--operator-namespace") {
+            place.extend(["--operator-namespace", &self.namespace.name]);
+        }
         let output = self.jaas(&[words, &place].concat()).await;
         let document = document(&output).unwrap();
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();

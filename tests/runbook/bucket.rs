@@ -31,7 +31,7 @@ async fn an_object_store_that_is_away_is_named_and_what_waited_is_published_when
     assert!(evidence.contains("late"), "{evidence}");
 
     server.restart().await.unwrap();
-    bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
+    bed.row("kubectl jaas reconcile --failed --allow-empty", &[], 0).await;
     bed.judged("late", "Synced").await;
     bed.is_well().await;
 }
@@ -47,7 +47,7 @@ async fn an_emptied_bucket_is_found_and_filled_again() {
     holds(&found.roots, &["S409".to_owned()]);
     bed.release().await;
     bed.operator(&["wait", "leader"], 0).await;
-    bed.operator(&["reconcile", "--all"], 0).await;
+    bed.row("kubectl jaas reconcile --all", &[], 0).await;
     bed.is_well().await;
 }
 
@@ -58,7 +58,7 @@ async fn a_changed_prefix_is_found_with_the_place_that_is_looked_at_and_filled()
     bed.hold().await;
     let store = bucket(&server, &["--s3-prefix=elsewhere"]);
     bed.installation.upgrade(|settings| settings.store = store).await.unwrap();
-    let found = bed.finds(&["storage", "doctor"], "S409", "error").await;
+    let found = bed.row_finds("kubectl jaas storage doctor", "S409", "error").await;
     let told = found.get("S409").unwrap().to_string();
     assert!(told.contains("artifacts/elsewhere"), "{told}");
     holds(&found.roots, &["S409".to_owned()]);
@@ -108,7 +108,7 @@ async fn keys_that_the_store_refuses_are_told_and_new_ones_in_a_mounted_secret_n
     only_account(&server, "second");
     bed.write(&[("b", "2")]).await;
     bed.judged("b", "StorageDenied").await;
-    let found = bed.finds(&["storage", "doctor"], "S406", "error").await;
+    let found = bed.row_finds("kubectl jaas storage doctor", "S406", "error").await;
     holds(&found.roots, &["S406".to_owned()]);
     let process = bed.installation.pod().unwrap().process().unwrap().pid();
     write_keys(&bed, "second", &secret("second")).await;
@@ -127,7 +127,7 @@ async fn keys_in_the_environment_that_changed_need_the_restart_that_is_proposed(
     found.proposes("C204", "kubectl jaas restart");
     bed.write(&[("b", "2")]).await;
     bed.judged("b", "StorageDenied").await;
-    bed.operator(&["restart", "--yes", "--allow-outage"], 0).await;
+    bed.row("kubectl jaas restart", &["--yes", "--allow-outage"], 0).await;
     bed.judged("b", "Synced").await;
     let found = bed.is_well().await;
     assert!(found.get("C204").is_none(), "{:?}", found.codes());
@@ -139,7 +139,7 @@ async fn a_bucket_that_does_not_exist_is_named() {
     let mut bed = Bed::on_bucket(&server, Settings::default()).await;
     let wrong = bucket(&server, &["--s3-bucket=nowhere"]);
     bed.installation.upgrading(|settings| settings.store = wrong).await.unwrap();
-    let found = bed.finds(&["storage", "doctor"], "S408", "error").await;
+    let found = bed.row_finds("kubectl jaas storage doctor", "S408", "error").await;
     let told = found.get("S408").unwrap().to_string();
     assert!(told.contains("nowhere"), "{told}");
     let right = bucket(&server, &[]);
@@ -158,7 +158,7 @@ async fn a_rule_by_which_the_bucket_removes_live_artifacts_is_found() {
     let found = bed.is_well().await;
     assert!(found.blind.iter().all(|check| check["code"] != "C210"), "{:?}", found.blind);
     store.expire_after(30).await;
-    let found = bed.finds(&["storage", "doctor"], "C210", "error").await;
+    let found = bed.row_finds("kubectl jaas storage doctor --route s3", "C210", "error").await;
     let told = found.get("C210").unwrap().to_string();
     assert!(told.contains("save-room") && told.contains("30 days"), "{told}");
     store.expire_nothing().await;

@@ -17,7 +17,7 @@ async fn a_frozen_leader_is_replaced_by_itself_and_writes_nothing_when_it_wakes(
     bed.operator(&["wait", "leader"], 0).await;
     let leader = bed.installation.leader().await.unwrap();
     leader.freeze().unwrap();
-    bed.operator(&["wait", "leader"], 0).await;
+    bed.row("kubectl jaas wait leader", &[], 0).await;
     bed.write(&[("c", "3")]).await;
     bed.judged("c", "Synced").await;
     let other = bed.installation.leader().await.unwrap();
@@ -36,13 +36,13 @@ async fn a_frozen_only_leader_is_found() {
     bed.operator(&["wait", "leader"], 0).await;
     let pod = bed.installation.leader().await.unwrap();
     pod.freeze().unwrap();
-    let found = bed.finds(&["doctor", "leader", "--depth", "quick"], "P112", "error").await;
+    let found = bed.row_finds("kubectl jaas doctor leader --depth quick", "P112", "error").await;
     holds(&found.roots, &["P112".to_owned()]);
     // Nobody else is there who could take over, and that is said before anything is done.
     bed.operator(&["force-handover", "--yes"], 5).await;
-    // A container that is killed comes back by itself; so it does here.
-    pod.kill().await.unwrap();
-    bed.operator(&["wait", "leader"], 0).await;
+    found.proposes("P112", "kubectl jaas force-handover --method evict --allow-outage");
+    bed.operator(&["force-handover", "--method", "evict", "--allow-outage", "--yes"], 0).await;
+    assert_ne!(bed.installation.leader().await.unwrap().name, pod.name);
     bed.is_well().await;
 }
 
@@ -50,12 +50,15 @@ async fn a_frozen_only_leader_is_found() {
 async fn leadership_is_moved_away_from_a_replica_and_proven() {
     let bed = pair(&[]).await;
     bed.operator(&["wait", "leader"], 0).await;
-    for method in [&[][..], &["--method", "evict"]] {
-        let before = bed.installation.leader().await.unwrap();
-        let canary = format!("{}/a", bed.namespace.name);
-        bed.operator(&[&["force-handover", "--yes", "--canary", &canary], method].concat(), 0).await;
-        assert_ne!(bed.installation.leader().await.unwrap().name, before.name);
-        bed.installation.wait_done().await.unwrap();
-    }
+    let canary = format!("{}/a", bed.namespace.name);
+    let more = ["--yes", "--canary", &canary];
+    let first = bed.installation.leader().await.unwrap().name.clone();
+    bed.row("kubectl jaas force-handover", &more, 0).await;
+    let second = bed.installation.leader().await.unwrap().name.clone();
+    assert_ne!(first, second);
+    bed.installation.wait_done().await.unwrap();
+    bed.row("kubectl jaas force-handover --method evict", &more, 0).await;
+    assert_ne!(bed.installation.leader().await.unwrap().name, second);
+    bed.installation.wait_done().await.unwrap();
     bed.is_well().await;
 }

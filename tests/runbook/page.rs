@@ -1,12 +1,13 @@
 //! The page has a row for each test, and what it tells to type is taken.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use jaas_tests::environment;
 use jaas_tests::runner::root;
+use regex::Regex;
 
 /// One row of the page's tables.
 struct Row {
@@ -30,27 +31,31 @@ fn rows() -> Vec<Row> {
     rows.collect()
 }
 
-/// Names of the tests beside this file.
-fn tests() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+/// The tests beside this file, and the commands of rows that each runs.
+fn tests() -> BTreeMap<String, BTreeSet<String>> {
+    let command = Regex::new(r#"\.row(?:_of|_confirmed|_finds)?\(\s*"(kubectl jaas [^"]+)""#).unwrap();
+    let mut found = BTreeMap::new();
     for entry in fs::read_dir(root().join("tests/runbook")).unwrap() {
         let path = entry.unwrap().path();
         if path.file_name() == Path::new(file!()).file_name() {
             continue;
         }
         let text = fs::read_to_string(path).unwrap();
-        let tests = text.split("#[tokio::test]").skip(1);
-        names.extend(tests.filter_map(|rest| {
+        found.extend(text.split("#[tokio::test]").skip(1).filter_map(|rest| {
             let name = rest.split("fn ").nth(1)?.split('(').next()?;
-            Some(name.to_owned())
+            let body = rest.split("\n}\n").next()?;
+            Some((name.to_owned(), command.captures_iter(body).map(|found| found[1].to_owned()).collect()))
         }));
     }
-    names
+    found
 }
 
 #[test]
-fn every_row_names_a_test_and_every_test_has_a_row() {
-    let named: BTreeSet<_> = rows().into_iter().map(|row| row.test).collect();
+fn every_row_names_a_test_that_runs_its_command_and_every_test_has_a_row() {
+    let mut named: BTreeMap<_, BTreeSet<_>> = tests().into_keys().map(|test| (test, BTreeSet::new())).collect();
+    for row in rows() {
+        named.entry(row.test).or_default().insert(row.command);
+    }
     assert_eq!(named, tests());
 }
 

@@ -10,14 +10,14 @@ async fn a_pod_that_was_killed_for_memory_is_told_and_everything_goes_on() {
     // A kubelet lays the end to memory; here the test says so. Nothing measures memory.
     bed.installation.pod().unwrap().kill_for_memory().await.unwrap();
     bed.installation.wait_done().await.unwrap();
-    let found = bed.finds(&["doctor", "pods"], "P101", "error").await;
+    let found = bed.row_finds("kubectl jaas doctor pods", "P101", "error").await;
     holds(&found.roots, &["P101".to_owned()]);
     let told = found.get("P101").unwrap().to_string();
     assert!(told.contains("limit 536870912 bytes, 1 restarts"), "{told}");
     bed.operator(&["wait", "leader"], 0).await;
     bed.write(&[("c", "3")]).await;
     bed.judged("c", "Synced").await;
-    let before = bed.operator(&["logs", "--previous"], 0).await;
+    let before = bed.row("kubectl jaas logs --previous", &[], 0).await;
     assert!(before.contains("Starting JaaS"), "{before}");
 }
 
@@ -28,7 +28,7 @@ async fn an_operator_that_ends_again_and_again_is_told_with_its_exit_code() {
     let wrong = "--storage-cache=a lot".to_owned();
     let begin = |settings: &mut Settings| (settings.replicas, settings.args) = (1, vec![wrong]);
     bed.installation.upgrading(begin).await.unwrap();
-    let found = bed.finds(&["doctor"], "P102", "error").await;
+    let found = bed.row_finds("kubectl jaas doctor pods", "P102", "error").await;
     let told = found.get("P102").unwrap().to_string();
     assert!(told.contains("with exit code 2"), "{told}");
     bed.installation.upgrade(|settings| settings.args.clear()).await.unwrap();
@@ -40,7 +40,7 @@ async fn a_snippet_that_is_suspended_does_not_hurt_any_more_and_the_limit_refuse
     let mut bed = Bed::on_volume(Settings::default()).await;
     let big = super::bed::noise(1, 3000);
     bed.publish(&[("big", &big)]).await;
-    bed.exits(&["suspend", "big", "--reason", "INC-4711"], 0).await;
+    bed.row_of("kubectl jaas suspend web -n team-a --reason INC-4711", "big", &[], 0).await;
     let limit = "--max-artifact-bytes=4096".to_owned();
     bed.installation.upgrade(|settings| settings.args.push(limit)).await.unwrap();
     // What it announces stays until it is to be rendered again.
@@ -59,7 +59,7 @@ async fn a_greedy_snippet_is_stopped_alone_and_named() {
     let greedy = "std.foldl(function(text, i) text + text, std.range(1, 40), 'a hundred million times too much')";
     bed.write(&[("greedy", greedy)]).await;
     bed.judged("greedy", "EvaluationFailed").await;
-    let found = bed.finds(&["doctor", "reconcile"], "R717", "error").await;
+    let found = bed.row_finds("kubectl jaas doctor reconcile", "R717", "error").await;
     let told = found.get("R717").unwrap().to_string();
     assert!(told.contains("greedy") && told.contains("160 MiB"), "{told}");
     assert_eq!(bed.installation.pod().unwrap().process().unwrap().pid(), process);
@@ -80,4 +80,5 @@ async fn alerts_of_the_operator_are_explained() {
         let told = bed.exits(&["explain", alert], 0).await;
         assert!(told.contains(word), "{alert}: {told}");
     }
+    bed.row("kubectl jaas explain JaaSStorageSweepFailures", &[], 0).await;
 }

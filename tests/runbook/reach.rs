@@ -14,7 +14,7 @@ async fn a_storage_service_that_leads_nowhere_is_found() {
         assert!(patched.status.success());
     };
     select("nobody").await;
-    let found = bed.finds(&["storage", "doctor"], "N304", "error").await;
+    let found = bed.row_finds("kubectl jaas storage doctor", "N304", "error").await;
     holds(&found.roots, &["N304".to_owned()]);
     select("jaas").await;
     bed.is_well().await;
@@ -46,7 +46,7 @@ async fn a_network_policy_that_keeps_consumers_out_is_named() {
         .apply_objects(&[account, consumer, kustomization, policy(json!({"app": "source-controller"}))])
         .await
         .unwrap();
-    let found = bed.finds(&["storage", "doctor"], "N303", "error").await;
+    let found = bed.row_finds("kubectl jaas doctor network", "N303", "error").await;
     let told = found.get("N303").unwrap().to_string();
     assert!(told.contains("kustomize-controller-0"), "{told}");
     holds(&found.roots, &["N303".to_owned()]);
@@ -60,7 +60,11 @@ async fn a_storage_server_that_hangs_is_found() {
     let bed = Bed::on_volume(Settings::default()).await;
     let pod = bed.installation.pod().unwrap();
     pod.freeze().unwrap();
-    bed.finds(&["storage", "doctor", "--request-timeout", "3s"], "N301", "error").await;
+    // Without any flag somebody who waits is not held up for the whole limit of a call.
+    let found = bed.finds(&["storage", "doctor"], "N301", "error").await;
+    let told = found.get("N301").unwrap().to_string();
+    assert!(told.contains("within 10s"), "{told}");
+    bed.row_finds("kubectl jaas storage doctor --request-timeout 5s", "N301", "error").await;
     pod.thaw().unwrap();
     bed.is_well().await;
 }
@@ -72,5 +76,5 @@ async fn what_answers_inside_its_pod_and_not_through_its_service_is_told() {
     // A port at which nobody listens: what a policy that drops everything looks like from the other end of the cluster.
     let patch = r#"{"spec": {"ports": [{"name": "storage", "port": 8082, "targetPort": 9}]}}"#;
     assert!(bed.kubectl(&["patch", "service", "jaas-storage", "--type=merge", "-p", patch]).await.status.success());
-    bed.finds(&["storage", "doctor"], "N302", "warning").await;
+    bed.row_finds("kubectl jaas storage doctor", "N302", "warning").await;
 }

@@ -37,11 +37,11 @@ async fn halves_of_writes_are_found_and_swept() {
     age(&half, 2 * DAY);
     let found = bed.finds(&["storage", "doctor"], "G603", "warning").await;
     found.proposes("G603", "kubectl jaas storage sweep");
-    bed.storage(&["storage", "sweep", "--dry-run"], 0).await;
+    bed.operator(&["storage", "sweep", "--dry-run"], 0).await;
     assert!(half.exists());
-    bed.storage(&["storage", "sweep", "--yes"], 0).await;
+    bed.row("kubectl jaas storage sweep", &["--yes"], 0).await;
     assert!(!half.exists() && current.exists());
-    bed.storage(&["storage", "sweep", "--yes"], 0).await;
+    bed.operator(&["storage", "sweep", "--yes"], 0).await;
     let found = bed.is_well().await;
     assert!(found.get("G603").is_none(), "{:?}", found.codes());
 }
@@ -55,6 +55,8 @@ async fn an_operator_sweeps_by_itself_when_it_starts() {
     age(&half, 2 * DAY);
     bed.forget().await;
     eventually("the end of the half", PATIENCE, async || (!half.exists()).then_some(())).await.unwrap();
+    let swept = bed.row("kubectl jaas storage sweep", &["--yes", "-o", "json"], 0).await;
+    assert!(swept.contains("nothing to sweep"), "{swept}");
 }
 
 #[tokio::test]
@@ -66,7 +68,7 @@ async fn a_sweep_that_fails_is_told() {
     // Of another user, whom the operator, root of its own user namespace only, may not overrule.
     std::os::unix::fs::chown(&folder, Some(65_532), Some(65_532)).unwrap();
     fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
-    bed.finds(&["storage", "doctor"], "G609", "error").await;
+    bed.row_finds("kubectl jaas storage doctor", "G609", "error").await;
     fs::remove_dir(&folder).unwrap();
 }
 
@@ -97,7 +99,7 @@ async fn files_of_a_snippet_whose_finalizer_was_stripped_are_found_and_removed()
     assert_eq!(orphans["severity"], "warning");
     assert!(orphans.to_string().contains(&bed.namespace.name), "{orphans:#}");
     bed.operator(&["storage", "find-orphans"], 4).await;
-    bed.confirmed(&["storage", "find-orphans", "--delete", "--max-delete", "1"]).await;
+    bed.row_confirmed("kubectl jaas storage find-orphans --delete", &["--max-delete", "1"]).await;
     assert!(!file.exists());
     assert!(bed.installation.volume().join(bed.path("a").await).exists());
     bed.operator(&["storage", "find-orphans"], 0).await;
@@ -124,14 +126,18 @@ async fn a_snippet_that_was_let_go_while_the_store_was_away_leaves_a_trace_and_i
         found.get("G608").cloned().ok_or_else(|| format!("{:?}", found.codes()))
     };
     eventually("the finding", PATIENCE, found).await.unwrap();
-    let orphans = ["storage", "find-orphans", "--from-events", "--min-age", "2s"];
     // Until it is old enough for the operator, too.
     let due = async || {
+        let orphans = ["storage", "find-orphans", "--from-events", "--min-age", "2s"];
         let output = bed.jaas(&[&orphans[..], &["--operator-namespace", &bed.namespace.name]].concat()).await;
         if output.status.code() == Some(4) { Ok(()) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
     };
     eventually("the orphan", PATIENCE, due).await.unwrap();
-    bed.confirmed(&[&orphans[..], &["--delete", "--max-delete", "1"]].concat()).await;
+    let command = ["--min-age", "2s", "-o", "json"];
+    let listed = bed.row("kubectl jaas storage find-orphans --from-events", &command, 4).await;
+    assert!(listed.contains("prefix"), "{listed}");
+    let delete = ["storage", "find-orphans", "--from-events", "--min-age", "2s", "--delete", "--max-delete", "1"];
+    bed.confirmed(&delete).await;
     assert!(!object.exists());
 }
 
@@ -148,7 +154,7 @@ async fn uploads_that_nobody_finished_are_found_and_swept() {
     let aged = Command::new("find").arg(&folder).args(["-exec", "touch", "-d", "2 days ago", "{}", "+"]).status();
     assert!(aged.unwrap().success(), "{}", folder.display());
     bed.finds(&["storage", "doctor"], "G607", "warning").await;
-    bed.storage(&["storage", "sweep", "--multipart", "--yes"], 0).await;
+    bed.row("kubectl jaas storage sweep --multipart", &["--yes"], 0).await;
     assert_eq!(store.uploads().await.unwrap().len(), 0);
     let found = bed.is_well().await;
     assert!(found.get("G607").is_none(), "{:?}", found.codes());
@@ -156,19 +162,20 @@ async fn uploads_that_nobody_finished_are_found_and_swept() {
 
 #[tokio::test]
 async fn a_damaged_file_is_found_and_rendered_again() {
-    let bed = Bed::on_volume(Settings::default()).await;
-    bed.hold().await;
+    // The operator reads nothing by itself, and nobody fetches, so the command is what repairs it.
+    let args = args(&["--storage-scrub-period=0", "--storage-check-interval=0"]);
+    let bed = Bed::on_volume(Settings { args, ..Settings::default() }).await;
     let path = bed.path("a").await;
     let file = bed.installation.volume().join(&path);
     let right = fs::read(&file).unwrap();
     let mut wrong = right.clone();
     wrong.reverse();
     fs::write(&file, &wrong).unwrap();
-    bed.forget().await;
-    bed.finds(&["storage", "doctor", "--depth", "full"], "A503", "critical").await;
-    bed.release().await;
-    bed.operator(&["wait", "leader"], 0).await;
-    bed.storage(&["storage", "repair", "a", "--yes"], 0).await;
+    bed.finds(&["storage", "doctor", "--depth", "full", "--route", "admin"], "A503", "critical").await;
+    assert_eq!(fs::read(&file).unwrap(), wrong);
+    let healed = bed.row("kubectl jaas storage repair --all", &["--yes", "-o", "json"], 0).await;
+    let healed: Value = serde_json::from_str(&healed).unwrap();
+    assert_eq!(healed["store"]["repairs"][0]["outcome"], "healed", "{healed:#}");
     bed.is_well().await;
     assert_eq!(fs::read(&file).unwrap(), right);
 }
@@ -186,15 +193,19 @@ async fn retained_revisions_beyond_what_is_kept_are_pruned_and_the_current_one_s
     let folder = bed.installation.volume().join(&bed.namespace.name).join("a");
     let files = || fs::read_dir(&folder).unwrap().count();
     assert_eq!(files(), 3);
-    bed.storage(&["storage", "prune", "a", "--expired", "--yes"], 0).await;
+    bed.operator(&["storage", "prune", "a", "--expired", "--yes"], 0).await;
     assert_eq!(files(), 3, "the history holds them");
-    bed.confirmed(&["storage", "prune", "a", "--keep", "1"]).await;
+    bed.row("kubectl jaas storage prune --beyond-keep --all", &["--yes"], 0).await;
+    assert_eq!(files(), 3, "the history holds them all the same");
+    // A shorter history retires them, and only their grace is left to hold them.
+    bed.patch("a", json!({"spec": {"history": 1}})).await;
+    bed.operator(&["wait", "ready", "a"], 0).await;
+    assert_eq!(files(), 3, "their grace holds them");
+    bed.row("kubectl jaas storage prune --beyond-keep --all", &["--yes"], 0).await;
     assert_eq!(files(), 1);
-    let listed = bed.storage(&["storage", "ls", "a"], 0).await;
+    let listed = bed.operator(&["storage", "ls", "a"], 0).await;
     assert!(listed.contains("sha256"), "{listed}");
-    bed.storage(&["storage", "verify", "a"], 0).await;
-    let bytes = folder.join("downloaded");
-    bed.storage(&["storage", "fetch", "a", "-O", bytes.to_str().unwrap()], 0).await;
-    fs::remove_file(&bytes).unwrap();
+    bed.row("kubectl jaas storage verify --all", &[], 0).await;
+    bed.row("kubectl jaas storage fetch web -n team-a -O web.tar.gz", &[], 0).await;
     bed.is_well().await;
 }

@@ -1,8 +1,11 @@
 //! Volumes without room, or that take no writes, and artifacts that are too large.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use jaas_storage::{Content, Key};
 
 use jaas_tests::cluster::{self, Settings, Store};
 use serde_json::json;
@@ -39,6 +42,21 @@ impl Drop for Volume {
     }
 }
 
+/// A stored revision of `a` that nothing names any more, and is old.
+async fn expired(bed: &Bed) -> PathBuf {
+    let content = Content::document("rendered.json", b"long ago".to_vec());
+    let path = Key::new(&bed.namespace.name, "a").unwrap().path(content.revision());
+    let file = bed.installation.volume().join(path);
+    fs::write(&file, content.packed().unwrap()).unwrap();
+    File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(SystemTime::now() - Duration::from_secs(86_400))
+        .unwrap();
+    file
+}
+
 /// Writes until not even a byte fits.
 fn fill(directory: &Path) -> PathBuf {
     let filler = directory.join("filler");
@@ -63,12 +81,16 @@ async fn a_full_volume_is_found_and_pruned_without_a_free_byte() {
     for seed in 1..=3 {
         bed.publish(&[("a", &noise(seed, 4000))]).await;
     }
+    let expired = expired(&bed).await;
     fill(&volume.0);
     bed.write(&[("late", &noise(9, 500))]).await;
     bed.judged("late", "StorageFull").await;
     let found = bed.finds(&["storage", "doctor"], "S401", "critical").await;
     holds(&found.roots, &["S401".to_owned()]);
-    bed.confirmed(&["storage", "prune", "a", "--keep", "1"]).await;
+    // What nothing holds takes room, too.
+    bed.row("kubectl jaas storage prune --expired --all", &["--yes"], 0).await;
+    assert!(!expired.exists());
+    bed.row_confirmed("kubectl jaas storage prune web -n team-a --keep 1", &[]).await;
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
     bed.judged("late", "Synced").await;
     let found = bed.doctor(&["storage", "doctor"]).await;
@@ -83,6 +105,7 @@ async fn a_used_up_quota_is_found_and_a_larger_one_lets_publishing_go_on() {
     bed.write(&[("late", &noise(2, 1500))]).await;
     bed.judged("late", "StorageFull").await;
     bed.finds(&["storage", "doctor"], "S401", "critical").await;
+    bed.row("kubectl jaas storage advise quota --to 20Gi", &[], 0).await;
     bed.installation.upgrade(|settings| settings.args = vec!["--storage-quota=1Mi".to_owned()]).await.unwrap();
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
     bed.is_well().await;
@@ -97,6 +120,8 @@ async fn a_volume_without_inodes_is_told_from_a_full_one() {
     bed.write(&[("late", "3")]).await;
     bed.judged("late", "StorageFull").await;
     let found = bed.finds(&["storage", "doctor"], "S403", "error").await;
+    let told = bed.row("kubectl jaas storage df", &[], 0).await;
+    assert!(told.contains("inodes"), "{told}");
     assert!(found.get("S401").is_none(), "{:?}", found.codes());
     made.iter().for_each(|path| fs::remove_file(path).unwrap());
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
@@ -110,11 +135,11 @@ async fn a_volume_that_is_read_only_is_found_and_serves_on() {
     volume.remount("ro");
     bed.write(&[("late", "3")]).await;
     bed.judged("late", "StorageReadOnly").await;
-    let found = bed.finds(&["storage", "doctor"], "S413", "error").await;
+    let found = bed.row_finds("kubectl jaas storage doctor", "S413", "error").await;
     holds(&found.roots, &["S413".to_owned()]);
     assert!(found.get("A501").is_none(), "{:?}", found.codes());
     volume.remount("rw");
-    bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
+    bed.row("kubectl jaas reconcile --failed --allow-empty", &[], 0).await;
     bed.is_well().await;
 }
 
@@ -132,7 +157,7 @@ async fn a_volume_that_belongs_to_somebody_else_is_found_and_the_job_that_mends_
     bed.judged("late", "StorageDenied").await;
     let found = bed.finds(&["storage", "doctor"], "S405", "error").await;
     holds(&found.roots, &["S405".to_owned()]);
-    let job = bed.operator(&["storage", "advise", "ownership"], 0).await;
+    let job = bed.row("kubectl jaas storage advise ownership", &[], 0).await;
     assert!(job.contains("kind: Job"), "{job}");
     own(0, 0o755);
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
@@ -143,7 +168,7 @@ async fn a_volume_that_belongs_to_somebody_else_is_found_and_the_job_that_mends_
 async fn an_artifact_that_is_too_large_is_told_with_the_limit() {
     let mut bed = Bed::new(Settings { store: Store::Claim, ..Settings::default() }).await;
     bed.publish(&[("big", &noise(1, 3000))]).await;
-    let advice = bed.storage(&["storage", "advise", "limits"], 0).await;
+    let advice = bed.row("kubectl jaas storage advise limits", &[], 0).await;
     assert!(advice.contains("max"), "{advice}");
     bed.installation.upgrade(|settings| settings.args = vec!["--max-artifact-bytes=4096".to_owned()]).await.unwrap();
     bed.write(&[("big", &noise(2, 3000))]).await;
@@ -151,6 +176,7 @@ async fn an_artifact_that_is_too_large_is_told_with_the_limit() {
     let found = bed.finds(&["doctor"], "R719", "error").await;
     let told = found.get("R719").map(ToString::to_string).unwrap_or_default();
     assert!(told.contains("the artifact is 117") && told.contains("allows 4096"), "{told}");
+    bed.row_of("kubectl jaas render web -n team-a --stats", "big", &[], 0).await;
     bed.installation.upgrade(|settings| settings.args.clear()).await.unwrap();
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
     bed.is_well().await;
@@ -159,14 +185,13 @@ async fn an_artifact_that_is_too_large_is_told_with_the_limit() {
 #[tokio::test]
 async fn the_store_is_described_and_measured() {
     let bed = Bed::on_volume(Settings { args: vec!["--storage-quota=1Mi".to_owned()], ..Settings::default() }).await;
-    let info = bed.storage(&["storage", "info"], 0).await;
+    let info = bed.row("kubectl jaas storage info", &[], 0).await;
     assert!(info.contains("local") && info.contains("jaas-storage"), "{info}");
-    let df = bed.storage(&["storage", "df"], 0).await;
+    let df = bed.operator(&["storage", "df"], 0).await;
     assert!(df.contains("quota   1.0Mi"), "{df}");
-    let du = bed.storage(&["storage", "du"], 0).await;
+    let du = bed.operator(&["storage", "du"], 0).await;
     assert!(du.contains("a") && du.contains("b"), "{du}");
-    bed.storage(&["storage", "verify", "--all"], 0).await;
-    bed.storage(&["storage", "doctor", "--depth", "full"], 0).await;
-    bed.storage(&["storage", "advise", "memory"], 0).await;
-    bed.storage(&["storage", "advise", "resize", "--to", "2Gi"], 0).await;
+    bed.operator(&["storage", "verify", "--all"], 0).await;
+    bed.row("kubectl jaas storage doctor --depth full", &[], 0).await;
+    bed.row("kubectl jaas storage advise memory", &[], 0).await;
 }

@@ -46,7 +46,7 @@ async fn a_lost_volume_is_found_and_filled_again_by_itself() {
 
     bed.release().await;
     bed.operator(&["wait", "leader"], 0).await;
-    bed.exits(&["wait", "recovered", "--timeout", "1m"], 0).await;
+    bed.row("kubectl jaas wait recovered --timeout 10m", &[], 0).await;
     bed.is_well().await;
 }
 
@@ -57,7 +57,8 @@ async fn an_emptied_volume_is_filled_again_by_one_command() {
     let bed = Bed::on_volume(Settings { args, ..Settings::default() }).await;
     let file = bed.installation.volume().join(bed.path("a").await);
     empty(&bed.installation.volume());
-    bed.operator(&["reconcile", "--all"], 0).await;
+    assert!(!file.exists());
+    bed.row("kubectl jaas reconcile --all", &[], 0).await;
     assert!(file.is_file());
     bed.is_well().await;
 }
@@ -68,6 +69,8 @@ async fn a_store_in_the_pod_is_told_and_comes_back_with_each_new_pod() {
     bed.publish(&[("a", "1"), ("b", "2")]).await;
     let found = bed.finds(&["doctor"], "C201", "warning").await;
     assert_eq!(found.code, 0, "{:?}", found.codes());
+    let advice = bed.row("kubectl jaas storage advise persistence", &[], 0).await;
+    assert!(advice.contains("operator.storage.persistence"), "{advice}");
     let version = bed.artifacts().get("a").await.unwrap().metadata.resource_version;
     let pod = bed.installation.pod().unwrap().name.clone();
     bed.plane.apply_objects(&[bed.held()]).await.unwrap();
@@ -85,8 +88,8 @@ async fn a_store_in_the_pod_is_told_and_comes_back_with_each_new_pod() {
 async fn a_switch_between_a_store_in_the_pod_and_a_volume_leaves_no_gap_behind() {
     let mut bed = Bed::new(Settings::default()).await;
     bed.publish(&[("a", "1"), ("b", "2")]).await;
-    bed.operator(&["storage", "advise", "persistence"], 0).await;
     bed.installation.upgrade(|settings| settings.store = Store::Claim).await.unwrap();
+    bed.row("kubectl jaas wait recovered", &[], 0).await;
     let found = bed.is_well().await;
     assert!(found.get("C201").is_none(), "{:?}", found.codes());
     let file = bed.installation.volume().join(bed.path("a").await);
@@ -105,8 +108,9 @@ async fn only_what_is_missing_is_rendered_again() {
     let (gone, kept) = (volume.join(bed.path("a").await), volume.join(bed.path("b").await));
     let written = std::fs::metadata(&kept).unwrap().modified().unwrap();
     std::fs::remove_file(&gone).unwrap();
-    bed.storage(&["reconcile", "--missing", "--allow-empty"], 0).await;
-    eventually("the file", PATIENCE, async || gone.is_file().then_some(())).await.unwrap();
+    // Nobody fetches, and the operator does not look by itself, so the command is what brings it back.
+    bed.row("kubectl jaas reconcile --missing", &[], 0).await;
+    assert!(gone.is_file());
     assert_eq!(std::fs::metadata(&kept).unwrap().modified().unwrap(), written);
     bed.is_well().await;
 }

@@ -40,9 +40,10 @@ pub(crate) fn commands() -> Vec<Vec<String>> {
     found
 }
 
-/// The commands that a help lists.
+/// The commands that a help lists: before its examples, indented by two.
 fn listed(help: &str) -> Vec<String> {
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+    let before = help.split("\nExamples\n").next().unwrap_or_default();
+    let names = before.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names = names.filter(|name| name.starts_with(|first: char| first.is_ascii_lowercase()) && *name != "help");
+    names.map(str::to_owned).collect()
 }

@@ -33,6 +33,8 @@ pub enum Act {
     Refuse(StatusCode),
     /// It waits at a gate.
     Stop(Moment, Gate),
+    /// Its client gets so many lines of the answer; the rest waits at a gate.
+    StopInAnswer(usize, Gate),
 }
 
 /// Where a call waits.
@@ -135,6 +137,20 @@ impl Proxy {
             let matched = matches(call);
             count += usize::from(matched);
             if matched && count == nth { Act::Stop(moment, gate.clone()) } else { Act::Pass }
+        });
+        arrivals
+    }
+
+    /// Stops the answer to the next call that matches after so many lines. A rule like any other.
+    pub fn stop_in_answer(&self, lines: usize, mut matches: impl FnMut(&Call) -> bool + Send + 'static) -> Arrivals {
+        let (gate, arrivals) = gate();
+        let mut is_over = false;
+        self.rule(move |call| {
+            if is_over || !matches(call) {
+                return Act::Pass;
+            }
+            is_over = true;
+            Act::StopInAnswer(lines, gate.clone())
         });
         arrivals
     }

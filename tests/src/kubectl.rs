@@ -39,11 +39,20 @@ pub async fn run_with(
     path: &OsStr,
     env: &[(&str, &str)],
 ) -> Result<Output> {
-    let mut command = Command::new(&plane.programs().kubectl);
-    command.args(args).env("PATH", path).env("KUBECONFIG", plane.kubeconfig(identity)?).env("NO_COLOR", "1");
+    let mut command = command(plane, identity, args, path)?;
     command.envs(env.iter().copied()).stdin(Stdio::null());
     let run = tokio::task::spawn_blocking(move || command.output());
     run.await.context("waiting for kubectl")?.context("running kubectl")
+}
+
+/// The command itself, to be given a terminal or to be stopped. kubectl becomes the plugin, so a signal to its process reaches that.
+///
+/// # Errors
+/// When there can be no kubeconfig.
+pub fn command(plane: &ControlPlane, identity: &Identity, args: &[&str], path: &OsStr) -> Result<Command> {
+    let mut command = Command::new(&plane.programs().kubectl);
+    command.args(args).env("PATH", path).env("KUBECONFIG", plane.kubeconfig(identity)?).env("NO_COLOR", "1");
+    Ok(command)
 }
 
 /// The one JSON document on stdout.

@@ -4,7 +4,10 @@
 //! archives. What is played: that somebody fetched a repository.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flate2::Compression;
@@ -31,11 +34,15 @@ pub enum Reply {
     Torn(Vec<u8>, usize),
     /// 200 with a length, a first part, and then silence for as long as the server lives.
     Stalled(Vec<u8>),
+    /// 200 with a length, and then one byte a second.
+    Drip(Vec<u8>),
+    /// Nothing at all, not even a status.
+    Silent,
 }
 
 /// A server of archives on loopback. It ends when dropped.
 pub struct Archives {
-    port: u16,
+    address: SocketAddr,
     state: Arc<Mutex<State>>,
     accepting: JoinHandle<()>,
 }
@@ -52,8 +59,16 @@ impl Archives {
     /// # Errors
     /// When no port can be had.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a port for archives")?;
-        let port = listener.local_addr().context("reading the port for archives")?.port();
+        Self::start_at("127.0.0.1").await
+    }
+
+    /// Starts one at a port of this address.
+    ///
+    /// # Errors
+    /// As [`Archives::start`].
+    pub async fn start_at(host: &str) -> Result<Self> {
+        let listener = TcpListener::bind((host, 0)).await.context("binding a port for archives")?;
+        let address = listener.local_addr().context("reading the port for archives")?;
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
@@ -61,19 +76,19 @@ impl Archives {
                 tokio::spawn(answer(stream, Arc::clone(&shared)));
             }
         });
-        Ok(Self { port, state, accepting })
+        Ok(Self { address, state, accepting })
     }
 
     /// The flag that lets an operator fetch from it.
     #[must_use]
     pub fn flag(&self) -> String {
-        format!("--allowed-source-hosts=127.0.0.1:{}", self.port)
+        format!("--allowed-source-hosts={}", self.address)
     }
 
     /// The address of a path, which begins with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://{}{path}", self.address)
     }
 
     /// From now on, answers a path so.
@@ -120,21 +135,81 @@ async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             "HTTP/1.1 {status} X\r\ncontent-type: application/gzip\r\naccept-ranges: bytes\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n"
         )
     };
+    let mut dripping = false;
     let (head, body, hold) = match reply {
         Reply::Bytes(bytes) => (head(200, bytes.len(), ""), bytes, false),
         Reply::Status(status, more) => (head(status, 0, &more), Vec::new(), false),
         Reply::Torn(bytes, sent) => (head(200, bytes.len(), ""), bytes[..sent.min(bytes.len())].to_vec(), false),
         Reply::Stalled(part) => (head(200, part.len() + 1, ""), part, true),
+        Reply::Drip(bytes) => {
+            dripping = true;
+            (head(200, bytes.len(), ""), bytes, false)
+        }
+        Reply::Silent => (String::new(), Vec::new(), true),
     };
     // Whoever has left needs no answer.
     let sent = async {
         stream.write_all(head.as_bytes()).await?;
+        if dripping {
+            for byte in &body {
+                stream.write_all(&[*byte]).await?;
+                stream.flush().await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            return Ok(());
+        }
         stream.write_all(&body).await?;
         stream.flush().await
     };
     if sent.await.is_ok() && hold {
         // Until the other side gives up.
         let _ = stream.read_u8().await;
+    }
+}
+
+/// Somewhere that nobody may go: it counts who came all the same.
+pub struct Trap {
+    address: SocketAddr,
+    came: Arc<AtomicUsize>,
+    accepting: JoinHandle<()>,
+}
+
+impl Trap {
+    /// Listens on a port of loopback, IPv4.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a port for a trap")?;
+        let address = listener.local_addr().context("reading the port of a trap")?;
+        let came = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&came);
+        let accepting = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                // An answer, so that whoever came could have had something.
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+            }
+        });
+        Ok(Self { address, came, accepting })
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// How many came.
+    #[must_use]
+    pub fn came(&self) -> usize {
+        self.came.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        self.accepting.abort();
     }
 }
 
@@ -176,7 +251,13 @@ impl Source {
         let metadata = json!({"name": name, "namespace": namespace});
         let object = json!({"apiVersion": format!("{GROUP}/v1"), "kind": kind, "metadata": metadata, "spec": spec});
         manifests::apply_objects(client, vec![object]).await?;
-        Ok(Self { client: client.clone(), kind, namespace: namespace.to_owned(), name: name.to_owned() })
+        Ok(Self::of(client, kind, namespace, name))
+    }
+
+    /// One that is there already, changed with the rights of this client.
+    #[must_use]
+    pub fn of(client: &Client, kind: &'static str, namespace: &str, name: &str) -> Self {
+        Self { client: client.clone(), kind, namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
     /// Ready, with this artifact.
@@ -198,6 +279,16 @@ impl Source {
         let patch = Patch::Merge(json!({ "status": status }));
         let patched = self.api().patch_status(&self.name, &PatchParams::default(), &patch).await;
         patched.map(drop).with_context(|| format!("writing the status of {} {}", self.kind, self.name))
+    }
+
+    /// Pauses it, or lets it go on. Its controller then leaves the status alone, so the artifact stays announced.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn suspend(&self, yes: bool) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": {"suspend": yes}}));
+        let patched = self.api().patch(&self.name, &PatchParams::default(), &patch).await;
+        patched.map(drop).with_context(|| format!("suspending {} {}", self.kind, self.name))
     }
 
     /// Deletes it.

@@ -37,6 +37,7 @@ fn mark() -> OwnerMark {
         cluster: "c".to_owned(),
         release: "jaas/jaas".to_owned(),
         scope: String::new(),
+        selector: String::new(),
     }
 }
 

@@ -12,7 +12,11 @@
 {{- end }}
 {{- if eq $storage.backend "s3" }}
 {{- include "jaas.refusals.s3" $storage.s3 }}
+{{- if hasSuffix "%" (toString $storage.namespaceQuota) }}
+{{- fail (printf "operator.storage.namespaceQuota: a bucket has no size to take a share of; give bytes such as 1Gi, got %q" (toString $storage.namespaceQuota)) }}
 {{- end }}
+{{- end }}
+{{- include "jaas.refusals.libraries" .Values.operator.libraries }}
 {{- include "jaas.refusals.replicas" . }}
 {{- include "jaas.refusals.plugin" . }}
 {{- end }}
@@ -23,6 +27,25 @@
 {{- if not (and (kindIs "map" .) (has .kind (list "User" "Group" "ServiceAccount")) .name) }}
 {{- fail (printf "plugin.rbac.%s: each entry needs a kind (User, Group or ServiceAccount) and a name, got %s" $list (toJson .)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "jaas.refusals.libraries" -}}
+{{- range $name, $map := .configMaps }}
+{{- if not (regexMatch "^[A-Za-z0-9_-][A-Za-z0-9._-]*$" $name) }}
+{{- fail (printf "operator.libraries.configMaps: a library is named by one segment of [A-Za-z0-9._-] that does not begin with a dot, got %q" $name) }}
+{{- end }}
+{{- if not $map }}
+{{- fail (printf "operator.libraries.configMaps.%s: must be the name of a ConfigMap" $name) }}
+{{- end }}
+{{- end }}
+{{- range $name, $image := .images }}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$" $name) }}
+{{- fail (printf "operator.libraries.images: a name is of lower-case letters, digits and dashes, at most 42, got %q" $name) }}
+{{- end }}
+{{- if not $image }}
+{{- fail (printf "operator.libraries.images.%s: must be the reference of an image" $name) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -28,6 +28,9 @@ kubelet evicts a Pod whose volume exceeds its limit.
 {{- define "jaas.s3.credentials" -}}/etc/jaas/s3/credentials{{- end }}
 {{- define "jaas.s3.ca" -}}/etc/jaas/s3/ca{{- end }}
 
+{{/* Folder of the container below which libraries are mounted. */}}
+{{- define "jaas.libraries" -}}/srv/libraries{{- end }}
+
 {{/* Address under which consumers reach the storage server. */}}
 {{- define "jaas.baseURL" -}}
 {{- $built := printf "http://jaas-storage.%s.svc.cluster.local:%d" .Release.Namespace (int64 .Values.ports.storage) }}

@@ -78,7 +78,7 @@ pub(crate) struct LookArgs {
     /// Snippets with these labels.
     #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) selector: Option<String>,
-    /// With --selector: in every namespace, as without it unless -n says one.
+    /// With --selector: of every namespace, not only that of the context. Without it all are meant anyway, unless -n names one.
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
     /// Where the operator is.

@@ -53,6 +53,15 @@ pub(crate) struct OneSnippet {
     /// The snippet, in the namespace (-n).
     #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(complete::snippets))]
     pub(crate) name: String,
+    /// Never taken: it is known only so that whoever types it is told what to type instead.
+    #[arg(short = 'A', long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = only_one)]
+    pub(crate) all_namespaces: Option<String>,
+}
+
+/// Refuses to look at all namespaces.
+fn only_one(_: &str) -> Result<String, String> {
+    Err("it is about one snippet: name it, and its namespace with -n; which there are: kubectl jaas status -o wide"
+        .to_owned())
 }
 
 /// Examples of `history`.
@@ -69,9 +78,21 @@ pub(super) const TREE_EXAMPLES: &str = "\
 Examples
   # what feeds a snippet, and who uses what it publishes
   kubectl jaas tree web -n team-a
+  # the way in which it is made of itself
+  kubectl jaas tree web -n team-a --cycles
 
-Exit codes: 0 complete  3 a part could not be seen  6 no such snippet
-            7 forbidden";
+Exit codes: 0 complete  3 a part could not be seen  4 a cycle was found
+            6 no such snippet  7 forbidden";
+
+/// Flags of `tree`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TreeArgs {
+    #[command(flatten)]
+    pub(crate) snippet: OneSnippet,
+    /// Only whether it is made of itself, or leads to others that are: by libraries, and by ExternalArtifacts of snippets.
+    #[arg(long)]
+    pub(crate) cycles: bool,
+}
 
 /// Examples of `events`.
 pub(super) const EVENTS_EXAMPLES: &str = "\
@@ -94,6 +115,9 @@ pub(crate) struct EventsArgs {
     /// Of every namespace.
     #[arg(short = 'A', long, conflicts_with = "name")]
     pub(crate) all_namespaces: bool,
+    /// Where the operator is, whose namespace keeps what must outlive that of a snippet.
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
 }
 
 const LOGS_EXAMPLES: &str = "\
@@ -208,8 +232,10 @@ Examples
   # how long, five times
   kubectl jaas render web -n team-a --time
 
-Files that come from a Flux source are not fetched by this version.
-Exit codes: 0 rendered  4 it does not evaluate  5 files from a Flux source
+Files from Flux sources are fetched with your own rights: through the API server
+to the Service in their address, by a port-forward into a Pod behind it, or
+directly. Libraries that the operator mounts are not seen from here.
+Exit codes: 0 rendered  4 it does not evaluate  5 files that cannot be had
             6 no such snippet or library  7 forbidden";
 
 /// Flags of `render`.

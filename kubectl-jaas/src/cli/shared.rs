@@ -18,7 +18,7 @@ pub(crate) struct Targets {
     /// Every snippet of every namespace; narrow it with -n.
     #[arg(long)]
     pub(crate) all: bool,
-    /// With --selector: in every namespace.
+    /// With --selector: of every namespace, not only that of the context. --all and the states mean every namespace anyway.
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
 }

@@ -3,9 +3,7 @@
 mod compare;
 mod values;
 
-use jaas_api::ExternalArtifact;
 use jaas_storage::artifact::{Entries, unpack};
-use kube::Api;
 
 use super::select::ArgumentError;
 use super::storage::fetch;
@@ -15,7 +13,7 @@ use super::{Error, Invocation, Verdict, one, render};
 use crate::cli::{DiffArgs, RenderArgs};
 use crate::exit::Exit;
 use crate::road::{Need, Road};
-use crate::session::{Call, Writes};
+use crate::session::Writes;
 use crate::view::{Detail, Difference, Report, Side};
 
 /// One side: what it is, and its files.
@@ -37,12 +35,7 @@ async fn compared(args: &DiffArgs, invocation: &Invocation<'_>, report: &mut Rep
     let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
     let key = one::key(&args.name, &ground.session, "diff")?;
     invocation.listener.say(&format!("diff of {key}; {}", ground.session.destination));
-    let snippet = one::get(&ground.session, &key, report).await?;
-    let artifacts: Api<ExternalArtifact> = Api::namespaced(ground.session.client.clone(), &key.namespace);
-    let group = jaas_api::artifact::FLUX_SOURCE_GROUP;
-    let call = Call::new("get", group, "externalartifacts", &["get"]).within(Some(&key.namespace)).named(&key.name);
-    let artifact = ground.session.call(&call, artifacts.get_opt(&key.name)).await?;
-    let subjects = prove::subjects(&[snippet], artifact.as_slice(), false);
+    let subjects = prove::of_one(&ground.session, &key, report).await?;
     let chosen = |word: Option<&str>| {
         fetch::choose(&subjects, word).map_err(|what| Error::NoRevision { key: key.clone(), what })
     };

@@ -7,9 +7,10 @@ use kube::Api;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 
-use super::{Error, Invocation, Verdict, one};
-use crate::cli::EventsArgs;
+use super::{Error, Invocation, Verdict, find, one};
+use crate::cli::{EventsArgs, OperatorArgs};
 use crate::exit::Exit;
+use crate::facts;
 use crate::session::{self, Call, Session, Writes};
 use crate::snippet::{Key, RESOURCE, Snippet};
 use crate::view::{Detail, EventView, Report};
@@ -28,12 +29,17 @@ pub(super) async fn run(args: &EventsArgs, invocation: &Invocation<'_>, report: 
     let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace `{name}`"));
     let what = name.as_ref().map_or("snippets".to_owned(), |name| format!("`{name}`"));
     invocation.listener.say(&format!("events of {what} in {place}; {}", session.destination));
-    let (events, present) = tokio::join!(list(&session, namespace, name.as_deref()), uids(&session, namespace));
+    let (events, repeated, present) = tokio::join!(
+        list(&session, namespace, name.as_deref()),
+        repeated(&session, &args.operator, namespace, name.as_deref()),
+        uids(&session, namespace),
+    );
     let (present, unknown) = match present {
         Ok(present) => (Some(present), None),
         Err(error) => (None, Some(error)),
     };
-    let mut views: Vec<_> = events?.iter().filter_map(|event| view(event, present.as_ref())).collect();
+    let events = with_repeated(events?, repeated);
+    let mut views: Vec<_> = events.iter().filter_map(|event| view(event, present.as_ref())).collect();
     views.sort_by(|a, b| (a.time, &a.namespace, &a.name).cmp(&(b.time, &b.namespace, &b.name)));
     let message = match views.len() {
         0 => format!("no event of {what} in {place}; API servers keep them for about an hour"),
@@ -62,6 +68,48 @@ async fn list(session: &Session, namespace: Option<&str>, name: Option<&str>) ->
     let params = ListParams::default().fields(&format!("involvedObject.kind=JsonnetSnippet{name}"));
     let call = Call::new("list", "", "events", &["list"]).within(namespace);
     Ok(session.call(&call, events.list(&params)).await?.items)
+}
+
+/// What the operator repeats in its own namespace, since that of a snippet may be gone, as events about the snippets. Whoever may not
+/// look there sees the others all the same.
+async fn repeated(session: &Session, place: &OperatorArgs, namespace: Option<&str>, name: Option<&str>) -> Vec<Event> {
+    let home = match namespace {
+        None => None,
+        Some(_) => match find::operator(session, place).await {
+            Ok(Some(operator)) => Some(operator.namespace().to_owned()),
+            Ok(None) | Err(_) => match &place.operator_namespace {
+                Some(named) => Some(named.clone()),
+                None => return Vec::new(),
+            },
+        },
+    };
+    let client = session.client.clone();
+    let events: Api<Event> = match &home {
+        Some(home) => Api::namespaced(client, home),
+        None => Api::all(client),
+    };
+    let params = ListParams::default().fields("involvedObject.kind=Lease,reason=WithdrawForced");
+    let call = Call::new("list", "", "events", &["list"]).within(home.as_deref());
+    let listed = session.call(&call, events.list(&params)).await.map(|list| list.items).unwrap_or_default();
+    let is_meant = |event: &Event| {
+        let about = &event.involved_object;
+        namespace.is_none_or(|namespace| about.namespace.as_deref() == Some(namespace))
+            && name.is_none_or(|name| about.name.as_deref() == Some(name))
+    };
+    listed.into_iter().filter_map(facts::repeated_at_home).filter(is_meant).collect()
+}
+
+/// Adds what no event about the snippet itself tells.
+fn with_repeated(mut events: Vec<Event>, repeated: Vec<Event>) -> Vec<Event> {
+    let is_same = |one: &Event, other: &Event| {
+        one.reason == other.reason
+            && one.involved_object.uid == other.involved_object.uid
+            && one.involved_object.name == other.involved_object.name
+            && one.involved_object.namespace == other.involved_object.namespace
+    };
+    let new: Vec<_> = repeated.into_iter().filter(|event| !events.iter().any(|it| is_same(it, event))).collect();
+    events.extend(new);
+    events
 }
 
 /// The snippets that there are, by name, with their UIDs.
@@ -125,6 +173,17 @@ mod tests {
 
     fn present(uid: &str) -> BTreeMap<Key, String> {
         BTreeMap::from([(Key { namespace: "a".into(), name: "web".into() }, uid.to_owned())])
+    }
+
+    #[test]
+    fn what_is_repeated_is_shown_once() {
+        let uid = |uid: &str| {
+            event(json!({"involvedObject": {"kind": "JsonnetSnippet", "namespace": "a", "name": "web", "uid": uid}}))
+        };
+        let all = |repeated: Vec<Event>| with_repeated(vec![uid("u1")], repeated).len();
+        assert_eq!(all(vec![uid("u1")]), 1);
+        assert_eq!(all(vec![uid("u2")]), 2, "an earlier snippet of that name");
+        assert_eq!(with_repeated(Vec::new(), vec![uid("u1")]).len(), 1, "its namespace is gone");
     }
 
     #[test]

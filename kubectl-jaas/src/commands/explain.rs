@@ -1,5 +1,6 @@
 //! `explain`: what a code, reason, alert or metric means and what to type, without a cluster; or why a snippet is as it is.
 
+mod events;
 mod page;
 
 use jaas_api::Reason;
@@ -52,7 +53,7 @@ fn text_of(reason: Reason) -> &'static str {
 
 /// A word that names nothing that can be explained.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no code, no reason of a JsonnetSnippet, no alert and no metric")]
+#[error("`{0}` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric")]
 pub(crate) struct UnknownWord(String);
 
 impl UnknownWord {
@@ -101,6 +102,9 @@ pub(super) async fn snippet(word: &str, invocation: &Invocation<'_>, report: &mu
 
 /// The page of a reason and the codes that it leads to, or the sections of the codes that the word leads to.
 fn explain(word: &str) -> Option<String> {
+    if let Some(event) = events::find(word) {
+        return Some(event.text(WIDTH));
+    }
     let codes = table::find(word);
     let reason = Reason::ALL.iter().find(|reason| reason.as_str().eq_ignore_ascii_case(word));
     if let Some(reason) = reason {
@@ -161,7 +165,8 @@ mod tests {
     #[test]
     fn a_word_that_no_snippet_can_be_called_is_unknown() {
         let error = text("Broken").unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "`Broken` is no code, no reason of a JsonnetSnippet, no alert and no metric");
+        let unknown = "`Broken` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric";
+        assert_eq!(error.to_string(), unknown);
         assert!(error.hint().is_some_and(|hint| hint.starts_with("a code such as S401, or one of Pending, Synced")));
         assert!(text("web").is_none());
     }

@@ -1,13 +1,12 @@
 //! `history`: the revisions of a snippet that are kept, by its status.
 
-use jaas_api::ExternalArtifact;
-use jaas_api::artifact::{Artifact, FLUX_SOURCE_GROUP};
-use kube::Api;
+use jaas_api::artifact::Artifact;
 
 use super::{Error, Invocation, Verdict, one};
 use crate::cli::OneSnippet;
 use crate::exit::Exit;
-use crate::session::{Call, Session, Writes};
+use crate::hint::count;
+use crate::session::{Session, Writes};
 use crate::snippet::Snippet;
 use crate::view::{Detail, History, Report, Revision};
 
@@ -18,17 +17,14 @@ pub(super) async fn run(args: &OneSnippet, invocation: &Invocation<'_>, report: 
     let key = one::key(&args.name, &session, "history")?;
     invocation.listener.say(&format!("history of {key}; {}", session.destination));
     let snippet = one::get(&session, &key, report).await?;
-    let artifacts: Api<ExternalArtifact> = Api::namespaced(session.client.clone(), &key.namespace);
-    let call = Call::new("get", FLUX_SOURCE_GROUP, "externalartifacts", &["get"]).within(Some(&key.namespace));
-    let artifact = session.call(&call.named(&key.name), artifacts.get_opt(&key.name)).await;
-    let (published, unknown) = match artifact {
+    let (published, unknown) = match one::artifact(&session, &key).await {
         Ok(artifact) => (artifact.and_then(|artifact| artifact.published().cloned()), None),
         Err(error) => (None, Some(error)),
     };
     let history = revisions(&snippet, published.as_ref());
     let message = match history.revisions.len() {
         0 => "nothing was published yet".to_owned(),
-        count => format!("{count} revisions; whether their files are in the store was not looked at"),
+        number => format!("{}; whether their files are in the store was not looked at", count(number, "revision")),
     };
     report.detail = Some(Detail::History(history));
     Ok(match unknown {

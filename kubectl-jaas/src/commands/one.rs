@@ -1,10 +1,12 @@
 //! One snippet by its name.
 
+use jaas_api::ExternalArtifact;
+use jaas_api::artifact::FLUX_SOURCE_GROUP;
 use kube::Api;
 
 use super::Error;
 use super::select::ArgumentError;
-use crate::session::{Call, Session};
+use crate::session::{self, Call, Session};
 use crate::snippet::{Key, RESOURCE, Snippet};
 use crate::view::Report;
 
@@ -17,6 +19,16 @@ pub(super) fn key(name: &str, session: &Session, command: &'static str) -> Resul
         return Err(ArgumentError::Slash { name: name.to_owned(), command }.into());
     }
     Ok(Key { namespace: session.namespace.clone(), name: name.to_owned() })
+}
+
+/// The artifact that announces what it published, if there is one.
+///
+/// # Errors
+/// The call failed.
+pub(super) async fn artifact(session: &Session, key: &Key) -> Result<Option<ExternalArtifact>, session::Error> {
+    let artifacts: Api<ExternalArtifact> = Api::namespaced(session.client.clone(), &key.namespace);
+    let call = Call::new("get", FLUX_SOURCE_GROUP, "externalartifacts", &["get"]).within(Some(&key.namespace));
+    session.call(&call.named(&key.name), artifacts.get_opt(&key.name)).await
 }
 
 /// Gets it, and notes the scope.

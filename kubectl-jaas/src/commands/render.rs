@@ -1,5 +1,6 @@
 //! `render`: evaluates a snippet here, as the operator would: the same engine, in a worker with the same limits.
 
+mod flux;
 mod input;
 #[cfg(target_os = "linux")]
 mod work;
@@ -7,10 +8,12 @@ mod work;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jaas_api::library::LibrarySpec;
 use jaas_api::{JsonnetLibrary, JsonnetSnippet};
 use jaas_storage::Content;
 use kube::Api;
 
+use self::flux::Flux;
 use self::input::{Files, Input};
 use super::{Error, Invocation, Verdict, find, one};
 use crate::cli::RenderArgs;
@@ -57,7 +60,7 @@ fn needs_linux() -> Error {
 /// evaluate, the verdict.
 ///
 /// # Errors
-/// It cannot be had, or its files come from a Flux source.
+/// It cannot be had, or its files cannot.
 #[cfg(target_os = "linux")]
 pub(super) async fn content(
     args: &RenderArgs,
@@ -66,13 +69,10 @@ pub(super) async fn content(
     operator: Option<&Operator>,
 ) -> Result<Result<Content, Verdict>, Error> {
     let input = match file {
-        None => live(&args.source, session, "diff").await?.1,
+        None => live(&args.source, session, operator, "diff").await?.1,
         Some(file) => match from_file(file)? {
             Found::Program(input) => *input,
-            Found::Snippet { snippet, present } => {
-                let libraries = libraries(session, &snippet, &present).await?;
-                input::of(*snippet, libraries)?
-            }
+            Found::Snippet { snippet, present } => complete(session, operator, *snippet, &present).await?,
         },
     };
     work::content(args, input, operator).await
@@ -98,47 +98,67 @@ async fn gather(
         let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
         report.at(&session.destination);
         invocation.listener.say(&format!("render `{}`; {}", args.source, session.destination));
-        let (key, input) = live(&args.source, &session, "render").await?;
-        report.metadata.scope.namespaces = vec![key.namespace];
-        report.metadata.scope.snippets = 1;
         // Without the right to see it, its own variables and limits are not known, which is said.
         let operator = find::operator(&session, &args.operator).await.ok().flatten();
         if operator.is_none() {
             invocation.listener.say("the operator cannot be seen: its own variables and limits are left out");
         }
+        let (key, input) = live(&args.source, &session, operator.as_ref(), "render").await?;
+        report.metadata.scope.namespaces = vec![key.namespace];
+        report.metadata.scope.snippets = 1;
         return Ok((input, operator));
     }
     let (snippet, present) = match from_file(Path::new(&args.source))? {
         Found::Program(input) => return Ok((*input, None)),
         Found::Snippet { snippet, present } => (snippet, present),
     };
-    let is_complete = snippet.spec.libraries.iter().all(|library| present.contains_key(&library.name));
-    let libraries = if is_complete {
-        input::aliased(&snippet, &present)
-    } else {
-        let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
-        report.at(&session.destination);
-        libraries(&session, &snippet, &present).await?
-    };
-    Ok((input::of(*snippet, libraries)?, None))
+    if let Some(input) = input::whole(&snippet, &present) {
+        return Ok((input, None));
+    }
+    let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
+    report.at(&session.destination);
+    let operator = find::operator(&session, &args.operator).await.ok().flatten();
+    let input = complete(&session, operator.as_ref(), *snippet, &present).await?;
+    Ok((input, None))
 }
 
 /// A snippet of the cluster with its libraries.
-async fn live(name: &str, session: &Session, command: &'static str) -> Result<(Key, Input), Error> {
+async fn live(
+    name: &str,
+    session: &Session,
+    operator: Option<&Operator>,
+    command: &'static str,
+) -> Result<(Key, Input), Error> {
     let key = one::key(name, session, command)?;
     let snippets: Api<JsonnetSnippet> = Api::namespaced(session.client.clone(), &key.namespace);
     let call = Call::new("get", jaas_api::GROUP, RESOURCE, &["get"]).within(Some(&key.namespace)).named(&key.name);
     let snippet = session.call(&call, snippets.get(&key.name)).await?;
-    let libraries = libraries(session, &snippet, &BTreeMap::new()).await?;
-    Ok((key, input::of(snippet, libraries)?))
+    Ok((key, complete(session, operator, snippet, &BTreeMap::new()).await?))
+}
+
+/// A snippet with its own files and those of its libraries, from wherever they come.
+async fn complete(
+    session: &Session,
+    operator: Option<&Operator>,
+    snippet: JsonnetSnippet,
+    present: &BTreeMap<String, LibrarySpec>,
+) -> Result<Input, Error> {
+    let flux = Flux::new(session, operator);
+    let owner = snippet.metadata.namespace.clone().unwrap_or_else(|| session.namespace.clone());
+    let files = match &snippet.spec.source_ref {
+        Some(source) => flux.fetch(&owner, source, &format!("snippet `{}`", input::label(&snippet))).await?,
+        None => input::bytes(snippet.spec.files.iter().flatten()),
+    };
+    let libraries = libraries(session, &flux, &snippet, &owner, present).await?;
+    Ok(input::of(snippet, files, libraries))
 }
 
 /// What a file holds.
 enum Found {
     /// A program without any snippet around it.
     Program(Box<Input>),
-    /// A snippet, and the files of libraries that stand beside it.
-    Snippet { snippet: Box<JsonnetSnippet>, present: BTreeMap<String, Files> },
+    /// A snippet, and the libraries that stand beside it, by name.
+    Snippet { snippet: Box<JsonnetSnippet>, present: BTreeMap<String, LibrarySpec> },
 }
 
 fn from_file(path: &Path) -> Result<Found, Error> {
@@ -152,24 +172,31 @@ fn from_file(path: &Path) -> Result<Found, Error> {
     Ok(Found::Snippet { snippet: Box::new(snippet), present })
 }
 
-/// The files of each library by alias: from the file, else from the cluster.
+/// The files of each library by alias: as the file has it, else the cluster.
 async fn libraries(
     session: &Session,
+    flux: &Flux<'_>,
     snippet: &JsonnetSnippet,
-    present: &BTreeMap<String, Files>,
+    owner: &str,
+    present: &BTreeMap<String, LibrarySpec>,
 ) -> Result<BTreeMap<String, Files>, Error> {
-    let mut libraries = input::aliased(snippet, present);
-    let owner = snippet.metadata.namespace.clone().unwrap_or_else(|| session.namespace.clone());
+    let mut libraries = BTreeMap::new();
     for library in &snippet.spec.libraries {
-        if libraries.contains_key(library.alias()) {
-            continue;
-        }
-        let namespace = library.namespace_or(&owner);
-        let found: Api<JsonnetLibrary> = Api::namespaced(session.client.clone(), namespace);
-        let call = Call::new("get", jaas_api::GROUP, "jsonnetlibraries", &["get"]).within(Some(namespace));
-        let found = session.call(&call.named(&library.name), found.get(&library.name)).await?;
-        let Some(files) = found.spec.files else {
-            return Err(input::needs_flux(&format!("library `{namespace}/{}`", library.name)));
+        let namespace = library.namespace_or(owner);
+        let spec = match present.get(&library.name) {
+            Some(spec) => spec.clone(),
+            None => {
+                let found: Api<JsonnetLibrary> = Api::namespaced(session.client.clone(), namespace);
+                let call = Call::new("get", jaas_api::GROUP, "jsonnetlibraries", &["get"]).within(Some(namespace));
+                session.call(&call.named(&library.name), found.get(&library.name)).await?.spec
+            }
+        };
+        let files = match (&spec.files, &spec.source_ref) {
+            (Some(files), _) if !files.is_empty() => input::bytes(files),
+            (_, Some(source)) => {
+                flux.fetch(namespace, source, &format!("library `{namespace}/{}`", library.name)).await?
+            }
+            _ => Files::new(),
         };
         libraries.insert(library.alias().to_owned(), files);
     }

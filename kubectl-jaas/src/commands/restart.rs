@@ -14,6 +14,7 @@ use super::mark::mark;
 use super::{Error, Invocation, Verdict, find};
 use crate::cli::{DryRun, RestartArgs};
 use crate::exit::Exit;
+use crate::hint::count;
 use crate::operator::{Operator, Rollout};
 use crate::session::{Call, FIELD_MANAGER, Session, Writes};
 use crate::snippet::keeper;
@@ -118,7 +119,9 @@ fn checks(operator: &Operator, allow_outage: bool) -> Vec<Step> {
     };
     let is_away = rollout.wanted < 2 || operator.recreates();
     let outage = match (is_away, allow_outage) {
-        (false, _) => Step::new("outage", StepState::Ok, format!("{} Pods, one after the other", rollout.wanted)),
+        (false, _) => {
+            Step::new("outage", StepState::Ok, format!("{}, one after the other", count(rollout.wanted, "Pod")))
+        }
         (true, true) => Step::new("outage", StepState::Warning, "artifacts cannot be fetched until a new Pod works"),
         (true, false) => {
             let what = "no Pod is left meanwhile, and artifacts cannot be fetched; add --allow-outage";

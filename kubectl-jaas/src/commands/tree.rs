@@ -1,6 +1,7 @@
 //! `tree`: what feeds a snippet, and who uses what it publishes.
 
 mod consumers;
+mod cycles;
 
 use jaas_api::artifact::FLUX_SOURCE_GROUP;
 use jaas_api::{ExternalArtifact, JsonnetLibrary};
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use kube::Api;
 
 use super::{Error, Invocation, Verdict, one};
-use crate::cli::OneSnippet;
+use crate::cli::TreeArgs;
 use crate::exit::Exit;
 use crate::session::{self, Call, Session, Writes};
 use crate::snippet::{Key, Reference, Snippet, State};
@@ -18,12 +19,15 @@ use crate::view::{Detail, Node, Report};
 const SHORT: usize = 19;
 
 /// Notes the tree in the report.
-pub(super) async fn run(args: &OneSnippet, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
+pub(super) async fn run(args: &TreeArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let key = one::key(&args.name, &session, "tree")?;
+    let key = one::key(&args.snippet.name, &session, "tree")?;
     invocation.listener.say(&format!("tree of {key}; {}", session.destination));
     let snippet = one::get(&session, &key, report).await?;
+    if args.cycles {
+        return Ok(circles(&session, &key, &snippet, report).await);
+    }
     let mut unknown = Vec::new();
     let mut root = snippet_node(&key, &snippet, Timestamp::now());
     for library in &snippet.spec.libraries {
@@ -46,6 +50,47 @@ pub(super) async fn run(args: &OneSnippet, invocation: &Invocation<'_>, report: 
         message.push_str(&format!("; could not see: {}", unknown.join("; ")));
     }
     Ok(Verdict { exit, message, hint: None })
+}
+
+/// Notes the circles that the snippet leads to.
+async fn circles(session: &Session, key: &Key, snippet: &Snippet, report: &mut Report) -> Verdict {
+    let walked = cycles::walk(session, key).await;
+    let found = cycles::cycles(&walked.edges);
+    let mut root = snippet_node(key, snippet, Timestamp::now());
+    root.children = found.iter().map(|way| circle_node(way)).collect();
+    report.detail = Some(Detail::Tree(root));
+    let mut message = match found.len() {
+        0 => format!("no cycle in what {key} is made of"),
+        1 => "1 cycle found".to_owned(),
+        count => format!("{count} cycles found"),
+    };
+    if !walked.unknown.is_empty() {
+        message.push_str(&format!("; could not see: {}", walked.unknown.join("; ")));
+    }
+    let exit = match (found.is_empty(), walked.unknown.is_empty()) {
+        (false, _) => Exit::Findings,
+        (true, false) => Exit::Partial,
+        (true, true) => Exit::Done,
+    };
+    let hint = "point one of them at something else: kubectl jaas explain DependencyCycle".to_owned();
+    Verdict { exit, message, hint: (!found.is_empty()).then_some(hint) }
+}
+
+/// A circle: its first part, with the whole way.
+fn circle_node(way: &[cycles::Part]) -> Node {
+    let (kind, key) = match way.first() {
+        Some(cycles::Part::Library(key)) => ("JsonnetLibrary", key.clone()),
+        Some(cycles::Part::Snippet(key)) => ("JsonnetSnippet", key.clone()),
+        None => ("", Key::default()),
+    };
+    Node {
+        kind: kind.to_owned(),
+        namespace: key.namespace,
+        name: key.name,
+        role: "cycle".to_owned(),
+        detail: cycles::words(way),
+        ..Node::default()
+    }
 }
 
 fn snippet_node(key: &Key, snippet: &Snippet, now: Timestamp) -> Node {

@@ -3,13 +3,14 @@
 use jaas_findings::facts::Flags;
 
 /// Flags that checks look at, and their defaults.
-const DEFAULTS: [(&str, &str); 13] = [
+const DEFAULTS: [(&str, &str); 14] = [
     ("max-artifact-bytes", "0"),
     ("artifact-gc-grace", "5m"),
     ("max-withdraw-wait", "1h"),
     ("storage-backend", "local"),
     ("storage-port", "8082"),
     ("storage-quota", "0"),
+    ("storage-namespace-quota", "0"),
     ("storage-orphan-age", "2h"),
     ("storage-orphan-interval", "10m"),
     ("storage-sweep-interval", "10m"),

@@ -37,9 +37,12 @@ pub(super) async fn walk(ask: &Ask<'_>, site: &Site<'_>, facts: &Facts) -> Vec<R
 /// Through the Service, which tells what the control plane gets; and into the Pod, past everything that lies between. Files are asked
 /// for by the first of the two that answers.
 async fn both(site: &Site<'_>, question: &Question<'_>) -> Vec<Road> {
-    let outside = question.by_proxy(site).await;
+    // Side by side: where nobody answers, both wait as long.
+    let (outside, mut inside) = tokio::join!(question.by_proxy(site), question.inside(site, false));
     let is_answered = outside.answers.ok().is_some();
-    let inside = question.inside(site, !is_answered).await;
+    if !is_answered && inside.answers.ok().is_some() {
+        inside = question.inside(site, true).await;
+    }
     let is_seen = inside.answers.ok().is_some();
     match (outside.reachable.ok(), inside.reachable.ok()) {
         // That one of them cannot be walked stands in nobody's way where the other one leads there.

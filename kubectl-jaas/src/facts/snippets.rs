@@ -6,7 +6,7 @@ use jaas_api::{ExternalArtifact, FIELD_MANAGER, JAAS_RECONCILE_REQUEST, RECONCIL
 use jaas_findings::facts::{self, Event, Implementation, Ready, Request, RevisionAt};
 use jaas_findings::known::Obstacle;
 use jaas_findings::{Known, Why};
-use k8s_openapi::api::core::v1::Event as Object;
+use k8s_openapi::api::core::v1::{Event as Object, ObjectReference};
 use kube::Api;
 use kube::api::ListParams;
 use serde::de::DeserializeOwned;
@@ -46,13 +46,47 @@ pub(crate) async fn artifacts(session: &Session, scope: &Scope<'_>) -> Result<Ve
     pages(session, &call, &api(session, scope.namespace), ListParams::default()).await
 }
 
-/// Events that tell of withdrawals that were given up.
-pub(crate) async fn withdrawals(session: &Session, scope: &Scope<'_>) -> Known<Vec<Event>> {
-    let events: Api<Object> = api(session, scope.namespace);
-    let call = Call::new("list", "", "events", &["list"]).within(scope.namespace);
-    let params = ListParams::default().fields("involvedObject.kind=JsonnetSnippet,reason=WithdrawForced");
-    let found = pages(session, &call, &events, params).await;
-    found.map(|events| events.into_iter().map(event).collect()).into_known()
+/// Events that tell of withdrawals that were given up: those about the snippets, and what repeats them in the operator's namespace,
+/// `home`, since that of a snippet may be gone. Without `home`, only where all namespaces are looked at.
+pub(crate) async fn withdrawals(session: &Session, scope: &Scope<'_>, home: Option<&str>) -> Known<Vec<Event>> {
+    let (about, repeated) = tokio::join!(told(session, scope.namespace), async {
+        match (scope.namespace, home) {
+            // Whoever may not read them still has those about the snippets.
+            (Some(namespace), Some(home)) if namespace != home => told(session, Some(home)).await.unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    });
+    about.map(|about| gathered(about.into_iter().chain(repeated), scope.namespace)).into_known()
+}
+
+async fn told(session: &Session, namespace: Option<&str>) -> Result<Vec<Object>, Error> {
+    let events: Api<Object> = api(session, namespace);
+    let call = Call::new("list", "", "events", &["list"]).within(namespace);
+    pages(session, &call, &events, ListParams::default().fields("reason=WithdrawForced")).await
+}
+
+/// What the events say of snippets; of what was repeated, only what is not told by an event about the snippet itself.
+fn gathered(events: impl Iterator<Item = Object>, namespace: Option<&str>) -> Vec<Event> {
+    let (about, repeated): (Vec<_>, Vec<_>) = events.partition(|event| is_snippet(&event.involved_object));
+    let mut all: Vec<_> = about.into_iter().map(event).collect();
+    for event in repeated.into_iter().filter_map(repeated_at_home).map(event) {
+        let is_meant = namespace.is_none_or(|namespace| namespace == event.namespace);
+        let is_told = all.iter().any(|it| (&it.namespace, &it.name) == (&event.namespace, &event.name));
+        if is_meant && !is_told {
+            all.push(event);
+        }
+    }
+    all
+}
+
+/// An event of the operator's namespace about a snippet elsewhere, as one about that snippet.
+pub(crate) fn repeated_at_home(mut event: Object) -> Option<Object> {
+    event.involved_object = event.related.take().filter(is_snippet)?;
+    Some(event)
+}
+
+fn is_snippet(object: &ObjectReference) -> bool {
+    object.kind.as_deref() == Some("JsonnetSnippet")
 }
 
 fn event(event: Object) -> Event {
@@ -191,5 +225,45 @@ pub(super) fn implementation(snippets: Option<&[Snippet]>) -> Known<Implementati
     match snippets.is_some_and(|snippets| snippets.iter().any(is_ours)) {
         true => Known::Yes(Implementation::Ours),
         false => Known::No(Why::new(Obstacle::NotOffered, "which program the operator is, by its statuses")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn event(about: Value, related: Value) -> Object {
+        serde_json::from_value(json!({"metadata": {}, "reason": "WithdrawForced", "message": "m",
+            "involvedObject": about, "related": related}))
+        .unwrap_or_default()
+    }
+
+    fn snippet(name: &str) -> Value {
+        json!({"kind": "JsonnetSnippet", "namespace": "a", "name": name})
+    }
+
+    #[test]
+    fn what_is_told_twice_counts_once_and_what_is_told_at_home_counts() {
+        let lease = || json!({"kind": "Lease", "namespace": "jaas-system", "name": "jaas"});
+        let events = || {
+            [
+                event(lease(), snippet("web")),
+                event(snippet("web"), Value::Null),
+                event(lease(), snippet("gone")),
+                event(lease(), json!({"kind": "Pod", "namespace": "a", "name": "web"})),
+                event(lease(), Value::Null),
+            ]
+            .into_iter()
+        };
+        let names = |namespace| {
+            gathered(events(), namespace)
+                .into_iter()
+                .map(|it| format!("{}/{}", it.namespace, it.name))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(None), ["a/web", "a/gone"]);
+        assert_eq!(names(Some("a")), ["a/web", "a/gone"]);
+        assert_eq!(names(Some("b")), ["a/web"], "of what is about a snippet, the server chose the namespace");
     }
 }

@@ -9,6 +9,7 @@ use super::reconcile;
 use super::screen::Screen;
 use super::table::Table;
 use crate::facts::hinders;
+use crate::hint::count;
 use crate::view::{Diagnosis, Report};
 
 /// Rows of a table on a screen; `wide` shows all.
@@ -25,7 +26,10 @@ pub(super) fn overview(found: &Diagnosis, report: &Report, is_wide: bool) -> Scr
     screen.facts([
         ("operator", found.operator.clone().unwrap_or_default()),
         ("store", found.store.clone().unwrap_or_default()),
-        ("scope", format!("{} snippets in {place}   depth {}   route {}", scope.snippets, found.depth, found.route)),
+        (
+            "scope",
+            format!("{} in {place}   depth {}   route {}", count(scope.snippets, "snippet"), found.depth, found.route),
+        ),
     ]);
     screen.table(causes(document));
     screen.table(others(document, is_wide));

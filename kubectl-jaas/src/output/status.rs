@@ -79,6 +79,15 @@ fn heading(state: State) -> &'static str {
     }
 }
 
+/// A message of the store with its cause before the long path that it begins with: "writing `PATH`: CAUSE" is "CAUSE, writing PATH".
+fn cause_first(message: &str) -> String {
+    let parts = message.split_once('`').and_then(|(operation, rest)| {
+        let (path, cause) = rest.split_once("`: ")?;
+        (operation.split_whitespace().count() <= 2).then(|| format!("{cause}, {operation}{path}"))
+    });
+    parts.unwrap_or_else(|| message.to_owned())
+}
+
 fn snippets(snippets: &[SnippetView], is_wide: bool, now: Timestamp) -> Table {
     if is_wide {
         let mut table = Table::new(&["NAMESPACE", "NAME", "STATE", "SINCE", "REASON", "REVISION", "MESSAGE"]);
@@ -97,7 +106,7 @@ fn snippets(snippets: &[SnippetView], is_wide: bool, now: Timestamp) -> Table {
     }
     let mut table = Table::new(&["SNIPPET", "STATE", "SINCE", "REASON"]);
     for it in snippets.iter().take(LIMIT) {
-        let message = it.message.lines().next().unwrap_or_default();
+        let message = cause_first(it.message.lines().next().unwrap_or_default());
         let reason: String = format!("{} {message}", it.reason).trim().chars().take(MESSAGE).collect();
         table.row([format!("{}/{}", it.namespace, it.name), it.state.word().to_owned(), age(it.since, now), reason]);
     }
@@ -105,4 +114,21 @@ fn snippets(snippets: &[SnippetView], is_wide: bool, now: Timestamp) -> Table {
         table.row([format!("and {more} more"), String::new(), String::new(), "-o wide lists each".to_owned()]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_comes_before_the_path() {
+        let told = "writing `/var/lib/jaas/artifacts/demo/web/sha256-6876.tar.gz`: the volume is full; enlarge it (needs 4 KiB)";
+        assert_eq!(
+            cause_first(told),
+            "the volume is full; enlarge it (needs 4 KiB), writing /var/lib/jaas/artifacts/demo/web/sha256-6876.tar.gz"
+        );
+        for other in ["main.jsonnet:1:1: no such variable `x`: look", "`web`", "no path at all"] {
+            assert_eq!(cause_first(other), other);
+        }
+    }
 }

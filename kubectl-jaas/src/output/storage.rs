@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::reconcile;
 use super::screen::Screen;
 use super::table::Table;
+use crate::hint::count;
 use crate::size::words;
 use crate::view::{
     Advice, Deed, Detail, Fetched, FileView, Found, Info, Orphans, Proof, Prune, Repair, Report, Space, StoreView, Sum,
@@ -128,7 +129,7 @@ fn space(screen: &mut Screen, space: &Space) {
     };
     let quota = space.quota.filter(|quota| *quota > 0);
     screen.facts([
-        ("stored", format!("{} in {} files", words(space.bytes), space.files)),
+        ("stored", format!("{} in {}", words(space.bytes), count(space.files, "file"))),
         ("volume", volume),
         ("inodes", space.free_inodes.map(|free| format!("{free} free")).unwrap_or_default()),
         ("quota", quota.map(|quota| format!("{}{}", words(quota), percent(space.bytes, quota))).unwrap_or_default()),
@@ -137,7 +138,7 @@ fn space(screen: &mut Screen, space: &Space) {
 }
 
 fn uses(uses: &[Use], is_wide: bool) -> Table {
-    let mut table = Table::new(&["SNIPPET", "STORED", "CURRENT", "HISTORY", "GRACE", "EXPIRED", "NOTE"]);
+    let mut table = Table::new(&["SNIPPET", "STORED", "CURRENT", "HISTORY", "GRACE", "EXPIRED", "NS TOTAL", "NOTE"]);
     let limit = if is_wide { usize::MAX } else { LIMIT };
     for it in uses.iter().take(limit) {
         let note = match (it.exists, it.other.files) {
@@ -152,6 +153,7 @@ fn uses(uses: &[Use], is_wide: bool) -> Table {
             number(it.history),
             number(it.grace),
             number(it.expired),
+            whole(it),
             note,
         ]);
     }
@@ -159,9 +161,23 @@ fn uses(uses: &[Use], is_wide: bool) -> Table {
         let sum = |part: fn(&Use) -> Sum| number(rest.iter().fold(Sum::default(), |sum, it| sum.and(part(it))));
         let cells =
             [sum(|it| it.stored), sum(|it| it.current), sum(|it| it.history), sum(|it| it.grace), sum(|it| it.expired)];
-        table.row(std::iter::once(format!("{} others", rest.len())).chain(cells).chain([String::new()]));
+        let others = format!("{} others", rest.len());
+        table.row(std::iter::once(others).chain(cells).chain([String::new(), String::new()]));
     }
     table
+}
+
+/// What the namespace takes as a whole, and how much of its quota that is.
+fn whole(it: &Use) -> String {
+    match it.namespace_quota.filter(|quota| *quota > 0) {
+        Some(quota) => format!(
+            "{} of {} ({:.0}%)",
+            words(it.namespace_bytes),
+            words(quota),
+            it.namespace_bytes as f64 * 100.0 / quota as f64
+        ),
+        None => words(it.namespace_bytes),
+    }
 }
 
 fn files(files: &[FileView]) -> Table {
@@ -247,7 +263,7 @@ fn sweep(screen: &mut Screen, sweep: &Sweep, is_wide: bool) {
         ("older than", age(Some(sweep.older_than))),
         ("due", number(sweep.due)),
         ("younger", number(sweep.young)),
-        ("removed", if sweep.removed == 0 { String::new() } else { format!("{} files", sweep.removed) }),
+        ("removed", if sweep.removed == 0 { String::new() } else { count(sweep.removed, "file") }),
     ]);
     let mut table = Table::new(&["FILE", "OUTCOME", "BYTES", "WHAT"]);
     let limit = if is_wide { usize::MAX } else { LIMIT };

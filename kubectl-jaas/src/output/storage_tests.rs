@@ -46,7 +46,8 @@ fn many_snippets_are_summed_up_unless_all_are_wanted() {
     let text = shown(Found::Uses(uses.clone()), false);
     assert!(text.contains("team-a/web-0") && text.contains("no snippet"), "{text}");
     assert!(text.contains("5 others") && text.contains("5.0Mi (5)"), "{text}");
-    assert!(shown(Found::Uses(uses), true).contains("team-a/web-24"));
+    let all = shown(Found::Uses(uses), true);
+    assert!(all.contains("team-a/web-24"), "{all}");
 }
 
 #[test]

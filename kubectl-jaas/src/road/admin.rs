@@ -76,11 +76,12 @@ impl Admin {
             actor,
             run: site.run.id.clone(),
             writes: site.writes,
-            limit: site.session.limit(),
+            limit: site.session.first_answer(),
             inside,
             capabilities: Capabilities::default(),
         };
         opened.capabilities = opened.get(admin::CAPABILITIES).await?;
+        opened.limit = site.session.limit();
         if opened.capabilities.api_level < 1 {
             let cause = "what answers there is no admin endpoint of the operator";
             return Err(Failure::new(ROAD, Obstacle::NotOffered, cause));

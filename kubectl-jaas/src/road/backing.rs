@@ -150,6 +150,7 @@ impl Backing {
                 total_bytes: usage.total_bytes,
                 free_inodes: usage.free_inodes,
                 quota: usage.quota,
+                namespace_quota: None,
             }),
             health: Some(Health {
                 state: HealthState::Fine,
@@ -167,6 +168,7 @@ impl Backing {
                 orphan_age: seconds("storage-orphan-age"),
                 sweep_max_tmp_age: seconds("storage-sweep-max-tmp-age"),
                 watch_namespaces: flags.watched_namespaces().into_iter().map(str::to_owned).collect(),
+                label_selector: flags.get("label-selector").unwrap_or_default().to_owned(),
             },
         })
     }

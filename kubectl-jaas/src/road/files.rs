@@ -40,6 +40,8 @@ pub(crate) struct Files {
     /// Where that is, for messages.
     place: String,
     limit: Option<std::time::Duration>,
+    /// Longest time until it shows that somebody is there.
+    first: Option<std::time::Duration>,
     server: Option<Server>,
 }
 
@@ -59,6 +61,7 @@ impl Files {
             call: Call::new("get", "", "services/proxy", &["get"]).within(Some(namespace)).named(name),
             place: format!("service {namespace}/{name}:{port}"),
             limit: session.limit(),
+            first: session.first_answer(),
             server: None,
         })
     }
@@ -80,6 +83,7 @@ impl Files {
             call: Call::new("get", "", "artifacts", &["get"]).named(base),
             place: base.to_owned(),
             limit: session.limit(),
+            first: session.first_answer(),
             server: None,
         })
     }
@@ -97,6 +101,7 @@ impl Files {
             call: forward_call(namespace, pod),
             place: format!("pod {namespace}/{pod}:{port}"),
             limit: session.limit(),
+            first: session.first_answer(),
             server: Some(server),
         }
     }
@@ -132,7 +137,7 @@ impl Files {
     /// Whether a storage server answers. Any path will do to see whether somebody is there; an answer of the storage server itself is
     /// one, whatever it says.
     pub(crate) async fn reach(&self) -> Known<Reach> {
-        match self.send(Method::GET, "/").await {
+        match self.send_within(self.first, Method::GET, "/").await {
             Ok(response) => self.reached(response).await,
             Err(silence) => silence.reach,
         }
@@ -185,10 +190,19 @@ impl Files {
     }
 
     async fn send(&self, method: Method, path: &str) -> Result<Response<Body>, Silent> {
+        self.send_within(self.limit, method, path).await
+    }
+
+    async fn send_within(
+        &self,
+        limit: Option<std::time::Duration>,
+        method: Method,
+        path: &str,
+    ) -> Result<Response<Body>, Silent> {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.prefix)).body(Body::empty());
         let request = request.map_err(|error| Silent::unknown(Why::new(Obstacle::Failed, error.to_string())))?;
         let sent = self.client.send(request);
-        let answered = match self.limit {
+        let answered = match limit {
             None => sent.await,
             Some(limit) => match tokio::time::timeout(limit, sent).await {
                 Ok(answered) => answered,

@@ -14,6 +14,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The API group of the resource.
+    pub(crate) fn group(&self) -> &'static str {
+        self.group
+    }
+
     /// A call on a resource. `needs` are all verbs that the command will want of it, so that a person who lacks
     /// rights learns of all at once.
     pub(crate) fn new(

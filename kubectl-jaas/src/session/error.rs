@@ -108,6 +108,9 @@ impl Error {
             }
             Self::Forbidden { rule, .. } => rule.clone(),
             Self::NotFound { call } => format!("see what is there: kubectl get {} -A", call.kind()),
+            Self::NoKind { call } if call.group() == jaas_api::artifact::FLUX_SOURCE_GROUP => {
+                "install Flux's custom resource definitions, of which ExternalArtifact came with Flux 2.7".to_owned()
+            }
             Self::NoKind { .. } => "install JaaS's custom resource definitions, or choose another --context".to_owned(),
             Self::Invalid { .. } => "compare flags and names with the help of the command: --help".to_owned(),
             Self::Conflict { .. } => "look again, then repeat the command".to_owned(),

@@ -146,6 +146,11 @@ pub(crate) struct Use {
     pub(crate) expired: Sum,
     /// Halves, what was set aside, and what is not ours.
     pub(crate) other: Sum,
+    /// Bytes that the artifacts of its namespace take together, as the quota counts them.
+    pub(crate) namespace_bytes: u64,
+    /// Bytes that they may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace_quota: Option<u64>,
 }
 
 /// One file of the store.

@@ -40,9 +40,15 @@ const LINES: [&str; 31] = [
 /// The commands that help shows.
 fn commands() -> Vec<String> {
     let help = Plugin::without_server().run("--help").stdout;
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    names.map(|line| line.split_whitespace().next().unwrap().to_owned()).filter(|name| name != "help").collect()
+    listed(&help)
+}
+
+/// The commands that a help lists: before its examples, indented by two.
+pub(crate) fn listed(help: &str) -> Vec<String> {
+    let before = help.split("\nExamples\n").next().unwrap_or_default();
+    let names = before.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names = names.filter(|name| name.starts_with(|first: char| first.is_ascii_lowercase()) && *name != "help");
+    names.map(str::to_owned).collect()
 }
 
 #[test]

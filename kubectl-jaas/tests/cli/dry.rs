@@ -77,12 +77,8 @@ fn without_it_the_same_command_lines_do() {
 #[test]
 fn every_command_that_has_a_dry_run_is_held_to_it() {
     let plugin = Plugin::without_server();
-    let listed = |words: &str| -> Vec<String> {
-        let help = plugin.run(&format!("{words} --help")).stdout;
-        let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-        let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-        names.map(|line| line.split_whitespace().next().unwrap().to_owned()).filter(|name| name != "help").collect()
-    };
+    let listed =
+        |words: &str| -> Vec<String> { super::commands::listed(&plugin.run(&format!("{words} --help")).stdout) };
     let below = listed("storage").into_iter().map(|name| format!("storage {name}"));
     let mut count = 0;
     for command in listed("").into_iter().chain(below) {

@@ -18,11 +18,36 @@ fn an_unknown_reason_is_2_in_every_format() {
         let refused = Plugin::without_server().run(&format!("explain Broken -o {format}"));
         assert_eq!(refused.code, 2);
         assert!(
-            refused.stderr.contains("`Broken` is no code, no reason of a JsonnetSnippet, no alert and no metric"),
+            refused
+                .stderr
+                .contains("`Broken` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric"),
             "{}",
             refused.stderr
         );
         assert!(refused.stderr.contains("ArtifactLost"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn reasons_of_events_are_explained_without_a_cluster() {
+    for (word, part) in [
+        ("PrunedByHand", "kubectl jaas history NAME -n NAMESPACE"),
+        ("repairedbyhand", "set aside"),
+        ("WithdrawForced", "kubectl jaas storage find-orphans --from-events"),
+    ] {
+        let explained = Plugin::without_server().run(&format!("explain {word}"));
+        assert_eq!((explained.code, explained.stderr.as_str()), (0, ""), "{word}");
+        assert!(explained.stdout.contains(part), "{word}: {}", explained.stdout);
+    }
+}
+
+#[test]
+fn a_full_store_is_explained_by_what_to_type_for_volume_quota_and_bucket() {
+    let explained = Plugin::without_server().run("explain StorageFull").stdout;
+    let first = explained.lines().find(|line| line.starts_with("kubectl ")).unwrap();
+    assert_eq!(first, "kubectl jaas storage df");
+    for part in ["storage advise resize", "storage advise quota", "the bucket:", "storage prune --expired --all"] {
+        assert!(explained.contains(part), "{part}: {explained}");
     }
 }
 

@@ -71,6 +71,15 @@ fn an_operator_that_is_not_there_is_told_by_each_command_as_far_as_it_matters() 
 }
 
 #[test]
+fn a_short_answer_is_given_once() {
+    let (server, plugin) = installation(&["team-a/web"]);
+    server.answer_with("/apis/apps/v1/deployments", json!({"metadata": {}, "items": []}));
+    let ran = plugin.run("doctor --depth quick -o short");
+    let sentence = ran.stdout.lines().next().unwrap();
+    assert!(ran.code == 4 && !sentence.is_empty() && !ran.stderr.contains(sentence), "{ran:?}");
+}
+
+#[test]
 fn an_operator_without_a_lease_is_4_to_look_at_and_6_to_lead() {
     let (server, plugin) = installation(&["team-a/off!"]);
     server.forget(LEASE);

@@ -51,9 +51,9 @@ fn what_does_not_evaluate_is_4_and_endless_ones_end() {
 }
 
 #[test]
-fn files_from_flux_are_5_and_wrong_files_2() {
+fn files_from_flux_need_the_server_and_wrong_files_are_2() {
     let flux = "kind: JsonnetSnippet\nmetadata: {name: web}\nspec: {sourceRef: {kind: GitRepository, name: g}}";
-    assert_eq!(render(".yaml", flux, "").code, 5);
+    assert_eq!(render(".yaml", flux, "").code, 8);
     assert_eq!(render(".yaml", "kind: ConfigMap", "").code, 2);
     assert_eq!(Plugin::without_server().run("render ./nope.yaml").code, 2);
 }

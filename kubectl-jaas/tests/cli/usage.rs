@@ -47,6 +47,25 @@ fn contradictions_of_reconcile_are_2_with_a_hint() {
 }
 
 #[test]
+fn one_snippet_is_not_looked_for_everywhere_and_the_way_to_find_it_is_told() {
+    for line in ["history -A", "history web -A", "tree --all-namespaces"] {
+        let wrong = run(line);
+        assert_eq!(wrong.code, 2, "{line}: {}", wrong.stderr);
+        assert!(wrong.stderr.contains("name it, and its namespace with -n"), "{line}: {}", wrong.stderr);
+        assert!(wrong.stderr.contains("kubectl jaas status -o wide"), "{line}: {}", wrong.stderr);
+    }
+}
+
+#[test]
+fn the_flags_of_all_commands_are_a_topic_of_their_own() {
+    for line in ["options", "options --help", "help options"] {
+        let topic = run(line);
+        assert_eq!(topic.code, 0, "{line}: {}", topic.stderr);
+        assert!(topic.stdout.contains("--kubeconfig") && topic.stdout.contains("--output"), "{line}: {}", topic.stdout);
+    }
+}
+
+#[test]
 fn a_refused_run_answers_with_a_document_too() {
     let refused = run("reconcile web --all -o json");
     let document = refused.document();

@@ -18,6 +18,7 @@ use jaas_api::admin::{
 };
 use jaas_storage::store::{Item, ItemKind, Removed};
 use jaas_storage::{Key, Presence, Revision};
+use kube::core::Selector;
 use warp::reply::Response;
 
 use self::ask::Asking;
@@ -46,6 +47,8 @@ struct Run {
     /// Name of the run, as part of the name of what is set aside.
     id: String,
     least_age: Duration,
+    /// Labels of the snippets that this operator looks after.
+    labels: Selector,
 }
 
 /// Does what is asked for, as far as it may be done.
@@ -81,6 +84,8 @@ pub(super) async fn actions(
         listing: listing.into_iter().map(|item| (item.path.clone(), item)).collect(),
         id: run_id(&text(headers, RUN_HEADER)),
         least_age: Duration::from_secs(settings.max_withdraw_wait.saturating_add(settings.artifact_gc_grace)),
+        // It was read before when the process began.
+        labels: jaas_api::selector::parse(&settings.label_selector).unwrap_or_default(),
     };
     tracing::info!(
         action = ?request.action,
@@ -200,6 +205,10 @@ async fn judged(run: &Run, asking: &mut Asking, asked: &ActionItem) -> Result<(A
     if world.memory.is_busy(key) {
         let why = format!("the snippet {key} is being rendered; try again");
         return Err(Stays::new(ActionOutcome::Kept, why));
+    }
+    if !run.labels.selects_all() {
+        let facts = asking.facts(key).await.map_err(|why| Stays::new(ActionOutcome::Failed, why))?;
+        judge::by_labels(&facts, &run.labels)?;
     }
     let present = judge::as_seen(run.action, asked, run.listing.get(&asked.path));
     if let (Action::Repair, ItemKind::Revision(revision)) = (run.action, &named.kind) {

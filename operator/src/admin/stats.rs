@@ -15,7 +15,7 @@ pub(super) async fn stats(admin: &Admin) -> Stats {
     let trouble = world.condition.trouble().map(|trouble| (trouble.reason, trouble.message));
     Stats {
         place: health.as_ref().map_or(&admin.place, |health| &health.place).trim_end_matches('/').to_owned(),
-        usage: usage.as_ref().map(told),
+        usage: usage.as_ref().map(|usage| told(usage, world.quotas.limit())),
         health: Some(judged(&health, trouble, usage.as_ref())),
         owner_known: owner.is_ok(),
         owner: owner.ok().flatten().as_ref().map(mark),
@@ -25,9 +25,9 @@ pub(super) async fn stats(admin: &Admin) -> Stats {
     }
 }
 
-fn told(usage: &Usage) -> StoreUsage {
+fn told(usage: &Usage, namespace_quota: Option<u64>) -> StoreUsage {
     let Usage { bytes, files, free_bytes, total_bytes, free_inodes, quota } = *usage;
-    StoreUsage { bytes, files, free_bytes, total_bytes, free_inodes, quota }
+    StoreUsage { bytes, files, free_bytes, total_bytes, free_inodes, quota, namespace_quota }
 }
 
 fn mark(mark: &OwnerMark) -> Owner {

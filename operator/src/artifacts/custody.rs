@@ -12,6 +12,7 @@ use jaas_storage::Store;
 use jaas_storage::store::{Claim, OwnerMark};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::core::Selector;
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -138,6 +139,8 @@ pub struct Settings {
     pub release: String,
     /// Namespaces whose snippets it serves; empty means all.
     pub scope: Vec<String>,
+    /// Labels of the snippets that it serves.
+    pub selector: Selector,
     /// Whether there is a Lease.
     pub elects: bool,
     /// Whether another installation's store is to be made ours.
@@ -211,6 +214,7 @@ impl Keeper {
             cluster,
             release: format!("{}/{}", self.settings.namespace, self.settings.release),
             scope: self.settings.scope.join(","),
+            selector: self.settings.selector.to_string(),
         };
         let _ = self.custody.0.identity.set(mark.clone());
         let claim = {
@@ -222,6 +226,13 @@ impl Keeper {
             return Ok(Owner::Foreign(mark));
         }
         self.take_over = false;
+        if let Claim::Rescoped(before) = &claim {
+            tracing::warn!(
+                from = before.scope_words(),
+                to = mark.scope_words(),
+                "The scope has changed: what falls outside of it stays served and untouched; kubectl jaas storage ls --out-of-scope lists it"
+            );
+        }
         let place = self.settings.store.check().await.map_err(|error| chain(&error))?.place;
         if let Err(error) = self.note_place(&claim, &place).await {
             tracing::warn!(error = chain(&error), "Where the store is could not be noted on the Lease");
@@ -300,7 +311,7 @@ fn history(claim: &Claim, noted: Option<&str>, seen: Option<&str>, place: &str) 
         (Claim::Claimed, Some(before)) if before != place => History::Moved(before.to_owned()),
         (Claim::Claimed, Some(_)) => History::Emptied,
         (Claim::Claimed, None) => History::New,
-        (Claim::Held | Claim::Foreign(_), _) => History::Known,
+        (Claim::Held | Claim::Rescoped(_) | Claim::Foreign(_), _) => History::Known,
     }
 }
 
@@ -333,6 +344,7 @@ mod tests {
             cluster: "c".to_owned(),
             release: release.to_owned(),
             scope: String::new(),
+            selector: String::new(),
         };
         assert!(custody.found(Owner::Ours(mark("ns/ours"))));
         assert!(!custody.found(Owner::Ours(mark("ns/ours"))));

@@ -6,6 +6,7 @@
 //! nor those of a clock that people set decide anything.
 
 pub mod decide;
+pub mod forced;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -82,6 +83,8 @@ impl Collector {
             return;
         }
         let stop = self.stop.clone();
+        // Before the listing: what is let go later may have left what is not in it.
+        let forced = self.world.forced.all();
         let seen = tokio::select! {
             () = stop.cancelled() => return,
             seen = self.look() => seen,
@@ -93,8 +96,9 @@ impl Collector {
                 return self.leave(reason);
             }
         };
-        let decision = decide(&listing, &lists, &self.known, self.age, Instant::now());
+        let decision = decide(&listing, &lists, &self.known, &forced, self.age, Instant::now());
         self.known = decision.known;
+        self.world.forced.tidy(&forced, &listing);
         match decision.verdict {
             Ok(due) => self.collect(due).await,
             Err(guard) => self.leave(guard.to_string()),

@@ -1,5 +1,6 @@
-//! Makes room on a full store: what no snippet keeps goes at once, whatever grace it still had.
+//! Makes room on a full store, or within a namespace's share of it: what no snippet keeps goes at once, whatever grace it still had.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jaas_storage::Key;
@@ -11,32 +12,58 @@ use crate::snippet::{World, observe, retain};
 /// Who asks again within this time gets the answer of the last round: there is nothing more to find.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The last round, and whether it freed anything. One round at a time.
+/// When a round was, and whether it freed anything.
+type Round = (Instant, bool);
+
+/// The last rounds. One over everything at a time, and one over a namespace.
 #[derive(Debug, Default)]
-pub struct Room(Mutex<Option<(Instant, bool)>>);
+pub struct Room {
+    everywhere: Mutex<Option<Round>>,
+    namespaces: Mutex<HashMap<String, Round>>,
+}
 
 /// Removes what the snippets do not keep, and answers whether that freed anything. Snippets that are being reconciled are spared, but
 /// for the one that asks: they may be about to announce a file that nothing names yet.
 pub async fn make(world: &World, asking: &Key) -> bool {
-    let mut last = world.room.0.lock().await;
+    let mut last = world.room.everywhere.lock().await;
     if let Some((at, freed)) = *last
         && at.elapsed() < PAUSE
     {
         return freed;
     }
-    let freed = round(world, asking).await;
+    let freed = round(world, asking, None).await;
     *last = Some((Instant::now(), freed));
     freed
 }
 
-async fn round(world: &World, asking: &Key) -> bool {
+/// The same among the snippets of the asking one's namespace only.
+pub async fn make_in(world: &World, asking: &Key) -> bool {
+    let mut last = world.room.namespaces.lock().await;
+    last.retain(|_, (at, _)| at.elapsed() < PAUSE);
+    if let Some((_, freed)) = last.get(asking.namespace()) {
+        return *freed;
+    }
+    let freed = round(world, asking, Some(asking.namespace())).await;
+    last.insert(asking.namespace().to_owned(), (Instant::now(), freed));
+    freed
+}
+
+async fn round(world: &World, asking: &Key, within: Option<&str>) -> bool {
+    let what = if within.is_some() { "A namespace's share of the store" } else { "The store" };
     if let Err(why) = world.custody.may_remove().await {
-        tracing::warn!(reason = why.to_string(), "The store is full, and nothing may be removed from it");
+        tracing::warn!(
+            namespace = within,
+            reason = why.to_string(),
+            "{what} is full, and nothing may be removed from it"
+        );
         return false;
     }
     let mut removed = 0_u64;
     for snippet in world.snippets.state() {
         let (Some(namespace), Some(name)) = (&snippet.metadata.namespace, &snippet.metadata.name) else { continue };
+        if within.is_some_and(|within| within != namespace) {
+            continue;
+        }
         let Ok(key) = Key::new(namespace, name) else { continue };
         if key != *asking && world.memory.is_busy(&key) {
             continue;
@@ -64,7 +91,8 @@ async fn round(world: &World, asking: &Key) -> bool {
     if removed > 0 {
         tracing::warn!(
             removed,
-            "The store is full; revisions that no snippet keeps were removed before their grace was over"
+            namespace = within,
+            "{what} is full; revisions that no snippet keeps were removed before their grace was over"
         );
     }
     removed > 0

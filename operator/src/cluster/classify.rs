@@ -3,6 +3,7 @@
 use kube::core::Status;
 
 use super::RequestError;
+use super::tenant::AccountError;
 
 /// Meaning of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub enum Meaning {
     Conflict,
     /// The account lacks a right.
     Forbidden,
+    /// The account does not exist.
+    AccountMissing,
+    /// A policy or a webhook of the cluster does not let it pass.
+    DeniedByPolicy,
     /// The token is not accepted.
     Unauthorized,
     /// The request is wrong and stays so.
@@ -29,12 +34,18 @@ pub enum Meaning {
 pub fn meaning(error: &RequestError) -> Meaning {
     match error {
         RequestError::Refused(status) => meaning_of_status(status),
+        RequestError::Account(error) => match &**error {
+            AccountError::Missing(_) => Meaning::AccountMissing,
+            AccountError::NoToken(_, error) => meaning(error),
+        },
         RequestError::Failed(_) | RequestError::TimedOut | RequestError::NotLeader(_) => Meaning::Transient,
     }
 }
 
 fn meaning_of_status(status: &Status) -> Meaning {
     match (status.code, status.reason.as_str()) {
+        // Whoever wrote the policy chose the code; a webhook that could not be asked is another matter and answers 500.
+        (400..500, _) if is_policy(status) => Meaning::DeniedByPolicy,
         (_, "AlreadyExists") => Meaning::AlreadyExists,
         (409, _) => Meaning::Conflict,
         (401, _) => Meaning::Unauthorized,
@@ -42,8 +53,9 @@ fn meaning_of_status(status: &Status) -> Meaning {
         (404, _) => Meaning::NotFound,
         // Kubernetes also answers 403 for a full quota and for a namespace that is being deleted; both pass.
         (403, _) if is_passing_denial(status) => Meaning::Transient,
-        (403, _) => Meaning::Forbidden,
-        (400 | 405 | 422, _) => Meaning::Rejected,
+        (403, _) if is_missing_right(status) => Meaning::Forbidden,
+        (403, _) => Meaning::DeniedByPolicy,
+        (400 | 405 | 413 | 422, _) => Meaning::Rejected,
         _ => Meaning::Transient,
     }
 }
@@ -58,7 +70,17 @@ fn is_passing_denial(status: &Status) -> bool {
         .details
         .as_ref()
         .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"));
-    terminating || status.message.contains("exceeded quota") || status.message.contains("admission webhook")
+    terminating || status.message.contains("exceeded quota")
+}
+
+/// What authorizers of whatever kind answer names the user and the verb; admission plugins answer 403, too, in other words.
+fn is_missing_right(status: &Status) -> bool {
+    status.message.contains("User \"") && status.message.contains(" cannot ")
+}
+
+fn is_policy(status: &Status) -> bool {
+    let words = ["admission webhook \"", "ValidatingAdmissionPolicy '"];
+    words.iter().any(|word| status.message.contains(word)) && status.message.contains(" denied ")
 }
 
 /// The sentence of a permanent error, as users of the Go implementation know it.
@@ -70,6 +92,10 @@ pub fn denial_message(context: &str, error: &RequestError) -> String {
         Meaning::Rejected => format!(
             "apiserver rejected {context} — the payload violates the CRD's validation or an admission webhook's policy; retry won't help. {error}"
         ),
+        Meaning::DeniedByPolicy => format!(
+            "an admission policy of the cluster denied {context} — change what it objects to, or ask whoever runs it. {error}"
+        ),
+        Meaning::AccountMissing => error.to_string(),
         Meaning::Forbidden
         | Meaning::NotFound
         | Meaning::AlreadyExists
@@ -84,7 +110,8 @@ pub fn denial_message(context: &str, error: &RequestError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::core::response::StatusDetails;
+    use crate::cluster::tenant::Account;
+    use kube::core::response::{StatusCause, StatusDetails};
 
     fn error(code: u16, reason: &str, message: &str, name: &str) -> RequestError {
         let mut status = Status::failure(message, reason);
@@ -108,8 +135,32 @@ mod tests {
             (409, "AlreadyExists", "", "web", Meaning::AlreadyExists),
             (409, "Conflict", "", "web", Meaning::Conflict),
             (401, "Unauthorized", "", "", Meaning::Unauthorized),
-            (403, "Forbidden", "cannot create resource", "web", Meaning::Forbidden),
-            (403, "Forbidden", "exceeded quota: q", "web", Meaning::Transient),
+            (
+                403,
+                "Forbidden",
+                "x \"web\" is forbidden: User \"u\" cannot create resource \"x\" in API group \"\" in the namespace \"a\"",
+                "web",
+                Meaning::Forbidden,
+            ),
+            (
+                403,
+                "Forbidden",
+                "x \"web\" is forbidden: exceeded quota: q, requested: count/x=1",
+                "web",
+                Meaning::Transient,
+            ),
+            (403, "Forbidden", "x \"web\" is forbidden: this plugin objects", "web", Meaning::DeniedByPolicy),
+            (403, "Forbidden", "admission webhook \"w\" denied the request: no", "web", Meaning::DeniedByPolicy),
+            (400, "BadRequest", "admission webhook \"w\" denied the request: no", "web", Meaning::DeniedByPolicy),
+            (
+                401,
+                "Unauthorized",
+                "x \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+                "web",
+                Meaning::DeniedByPolicy,
+            ),
+            (500, "InternalError", "failed calling webhook \"w\": context deadline exceeded", "", Meaning::Transient),
+            (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", "", Meaning::Rejected),
             (422, "Invalid", "", "web", Meaning::Rejected),
             (429, "TooManyRequests", "", "", Meaning::Transient),
             (500, "InternalError", "", "", Meaning::Transient),
@@ -118,5 +169,38 @@ mod tests {
             assert_eq!(meaning(&error(code, reason, message, name)), expected, "{code} {reason} {message}");
         }
         assert_eq!(meaning(&RequestError::TimedOut), Meaning::Transient);
+    }
+
+    #[test]
+    fn a_namespace_that_is_being_deleted_denies_for_now() {
+        let mut refused = error(403, "Forbidden", "unable to create new content in namespace a", "web");
+        if let RequestError::Refused(status) = &mut refused
+            && let Some(details) = &mut status.details
+        {
+            let cause = StatusCause {
+                reason: "NamespaceTerminating".to_owned(),
+                message: String::new(),
+                field: "metadata.namespace".to_owned(),
+            };
+            details.causes.push(cause);
+        }
+        assert_eq!(meaning(&refused), Meaning::Transient);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_account_is_told_through_every_layer() {
+        let account = Account { namespace: "a".to_owned(), name: "gone".to_owned() };
+        let through = |error: AccountError| RequestError::from(kube::Error::Service(Box::new(error)));
+        let missing = through(AccountError::Missing(account.clone()));
+        assert_eq!(meaning(&missing), Meaning::AccountMissing);
+        assert_eq!(
+            denial_message("publishing", &missing),
+            "ServiceAccount \"gone\" not found in namespace \"a\"; create it or name another in spec.serviceAccountName"
+        );
+        let denied =
+            error(403, "Forbidden", "User \"operator\" cannot create resource \"serviceaccounts/token\"", "gone");
+        assert_eq!(meaning(&through(AccountError::NoToken(account.clone(), denied.into()))), Meaning::Forbidden);
+        let away = through(AccountError::NoToken(account, RequestError::TimedOut.into()));
+        assert_eq!(meaning(&away), Meaning::Transient);
     }
 }

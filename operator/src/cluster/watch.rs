@@ -10,6 +10,7 @@ use std::hash::Hash;
 use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt};
 use kube::api::Api;
+use kube::core::Selector;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -39,15 +40,21 @@ where
         + Sync
         + 'static,
 {
-    let apis: Vec<Api<K>> = if namespaces.is_empty() {
-        vec![Api::all(client.clone())]
-    } else {
-        namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
-    };
-    let streams: Vec<_> = apis
-        .into_iter()
-        .map(|api| watcher(api, watcher::Config::default()).default_backoff().modify(forget_managers).boxed())
-        .collect();
+    watch_selected(client, namespaces, &Selector::default())
+}
+
+/// The same, for objects with certain labels only. One that loses them is reported as deleted.
+pub fn watch_selected<K>(client: &Client, namespaces: &[String], labels: &Selector) -> Watched<K>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let streams = streams(client, namespaces, labels);
     let writer = Writer::default();
     let store = writer.as_reader();
     let listed = CancellationToken::new();
@@ -59,6 +66,49 @@ where
         }
     });
     Watched { store, changes: events.touched_objects().boxed(), listed }
+}
+
+/// What happens to the objects of a kind, in the given namespaces or in all. Nothing is kept of them.
+pub fn follow<K>(client: &Client, namespaces: &[String]) -> BoxStream<'static, Result<Event<K>, watcher::Error>>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let streams = streams(client, namespaces, &Selector::default());
+    futures::stream::select_all(streams).boxed()
+}
+
+/// One watch for each namespace, or one for all.
+fn streams<K>(
+    client: &Client,
+    namespaces: &[String],
+    labels: &Selector,
+) -> Vec<BoxStream<'static, Result<Event<K>, watcher::Error>>>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let apis: Vec<Api<K>> = if namespaces.is_empty() {
+        vec![Api::all(client.clone())]
+    } else {
+        namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
+    };
+    let config = match labels.selects_all() {
+        true => watcher::Config::default(),
+        false => watcher::Config::default().labels_from(labels),
+    };
+    let watched = |api| watcher(api, config.clone()).default_backoff().modify(forget_managers).boxed();
+    apis.into_iter().map(watched).collect()
 }
 
 /// Nobody here reads managedFields, and they are a good part of every object.

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Renders Jsonnet and publishes the result as Flux ExternalArtifacts.
 #[derive(Parser, Debug)]
@@ -32,6 +32,42 @@ pub enum Command {
         #[command(subcommand)]
         what: Generate,
     },
+    /// Looks at the store from inside the Pod; changes nothing.
+    Storage(Look),
+}
+
+/// A look at the store.
+#[derive(ClapArgs, Debug)]
+pub struct Look {
+    /// What to look at.
+    #[arg(value_enum)]
+    pub at: LookAt,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: LookFormat,
+    /// Flags of the operator that name the store; without any, those of the operator that runs as process 1.
+    #[arg(last = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub flags: Vec<String>,
+}
+
+/// What of a store can be looked at.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookAt {
+    /// Every file, with its size and when it was written.
+    Ls,
+    /// Reads every artifact and tells whether it is what its name says.
+    Verify,
+    /// How much is there and how much room there is.
+    Df,
+}
+
+/// Form of what a look answers.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookFormat {
+    /// Columns with a tab between them.
+    Text,
+    /// A JSON document in each line.
+    Ndjson,
 }
 
 /// What can be generated.
@@ -68,6 +104,9 @@ pub struct Run {
         value_name = "NAMES"
     )]
     pub watch_namespaces: String,
+    /// Labels of the snippets and libraries to watch, such as `team=web,stage in (test,live)`; all when empty.
+    #[arg(long, help_heading = "Operator", default_value = "", hide_default_value = true, value_name = "SELECTOR")]
+    pub label_selector: String,
     /// ServiceAccount of snippets that name none; when empty such snippets are refused.
     #[arg(long, help_heading = "Operator", default_value = "", value_name = "NAME")]
     pub default_service_account: String,
@@ -121,6 +160,9 @@ pub struct Run {
     /// Downloads of sources that are kept in memory, and twice as much of what was unpacked from them.
     #[arg(long, help_heading = "Sources", default_value = "32Mi", value_name = "BYTES")]
     pub source_cache: String,
+    /// Folder whose folders are libraries of every snippet, each under its own name; may be given more than once. Of two of one name that of the last folder counts.
+    #[arg(long, help_heading = "Sources", value_name = "DIR")]
+    pub library_path: Vec<PathBuf>,
 
     /// Kind of store.
     #[arg(long, help_heading = "Storage", default_value = "local", value_name = "KIND")]
@@ -134,6 +176,9 @@ pub struct Run {
     /// Bytes that a local store may hold, such as 1Gi; 0 leaves the volume's size as the limit.
     #[arg(long, help_heading = "Storage", default_value = "0", value_name = "BYTES")]
     pub storage_quota: String,
+    /// What the artifacts of one namespace may take: a share such as 25% of --storage-quota or else of the volume, or bytes; 0 sets no limit. A bucket needs bytes.
+    #[arg(long, help_heading = "Storage", default_value = "0", value_name = "SHARE")]
+    pub storage_namespace_quota: String,
     /// Verified artifacts that are kept in memory, so that they are served while the store is away; 0 keeps none.
     #[arg(long, help_heading = "Storage", default_value = "64Mi", value_name = "BYTES")]
     pub storage_cache: String,

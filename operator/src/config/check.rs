@@ -10,6 +10,7 @@ use jaas_storage::{S3Credentials, S3Options};
 
 use crate::artifacts::scrub::Pace;
 use crate::leadership::Timing;
+use crate::quota::Share;
 use crate::snippet::pace::Rate;
 
 use super::value::{self, duration, whole_number};
@@ -66,7 +67,11 @@ impl Config {
             );
         }
         let mut config = Self {
-            cluster: Cluster { kubeconfig: run.kubeconfig.clone(), watch_namespaces: names(&run.watch_namespaces) },
+            cluster: Cluster {
+                kubeconfig: run.kubeconfig.clone(),
+                watch_namespaces: names(&run.watch_namespaces),
+                label_selector: mistakes.read("label-selector", &run.label_selector, value::selector),
+            },
             snippets: snippets(&run, environment, &mut mistakes),
             evaluation: evaluation(&run, &mut mistakes),
             sources: sources(&run, &mut mistakes),
@@ -179,6 +184,7 @@ fn sources(run: &Run, mistakes: &mut Mistakes) -> Sources {
     Sources {
         hosts: hosts.and(jaas_sources::hosts::of_url(&run.storage_base_url)),
         cache_bytes: mistakes.read("source-cache", &run.source_cache, value::bytes),
+        library_paths: run.library_path.clone(),
     }
 }
 
@@ -200,6 +206,12 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
             Backend::Local { path: run.storage_path.clone().into(), quota: (quota > 0).then_some(quota) }
         }
     };
+    let namespace_quota = mistakes.read("storage-namespace-quota", &run.storage_namespace_quota, value::share);
+    mistakes.unless(
+        !matches!((&backend, namespace_quota), (Backend::S3 { .. }, Some(Share::Percent(_)))),
+        "storage-namespace-quota",
+        "a bucket has no size to take a share of; give bytes, such as 1Gi",
+    );
     let base_url = run.storage_base_url.trim_end_matches('/').to_owned();
     if base_url.is_empty() {
         mistakes.add("storage-base-url", "required when --enable-flux-integration is set");
@@ -212,6 +224,7 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
     }
     Storage {
         backend,
+        namespace_quota,
         cache_bytes: mistakes.read("storage-cache", &run.storage_cache, value::bytes),
         base_url,
         listener: Listener {
@@ -413,6 +426,17 @@ mod tests {
     }
 
     #[test]
+    fn a_withdrawal_that_may_take_no_time_may_take_an_hour() {
+        let wait = |text: &str| {
+            let flag = format!("--max-withdraw-wait={text}");
+            let more = [flag.as_str(), "--storage-orphan-age=24h"];
+            config(&[&ENOUGH[..], &more].concat(), &[]).map(|config| config.snippets.max_withdraw_wait.as_secs())
+        };
+        assert_eq!([wait("0"), wait("1s"), wait("2h")], [Ok(3600), Ok(1), Ok(7200)]);
+        assert!(wait("-1s").is_err());
+    }
+
+    #[test]
     fn the_command_line_beats_the_environment() {
         let config = config(
             &[&ENOUGH[..], &["--ext-var=a=b=c", "--ext-var=d=1,2"]].concat(),
@@ -439,9 +463,43 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_has_a_share_of_a_directory_and_bytes_of_a_bucket() {
+        let quota = |more: &[&str]| {
+            config(&[&ENOUGH[..], more].concat(), &[])
+                .map(|config| config.storage.namespace_quota)
+                .map_err(|error| error.to_string())
+        };
+        let bucket = ["--storage-backend=s3", "--s3-endpoint=s3:9000", "--s3-bucket=a"];
+        assert_eq!(quota(&[]), Ok(None));
+        assert_eq!(quota(&["--storage-namespace-quota=25%"]), Ok(Some(Share::Percent(25))));
+        let with = |flag| quota(&[&bucket[..], &[flag]].concat());
+        assert_eq!(with("--storage-namespace-quota=1Gi"), Ok(Some(Share::Bytes(1 << 30))));
+        assert_eq!(
+            with("--storage-namespace-quota=25%").unwrap_err(),
+            "Invalid --storage-namespace-quota: a bucket has no size to take a share of; give bytes, such as 1Gi"
+        );
+        assert_eq!(
+            quota(&["--storage-namespace-quota=half"]).unwrap_err(),
+            "Invalid --storage-namespace-quota: must be 0, a percentage from 1% to 100%, or bytes such as 256Mi, got \"half\""
+        );
+    }
+
+    #[test]
     fn namespaces_are_trimmed_and_empty_ones_dropped() {
         let config = config(&[&ENOUGH[..], &["--watch-namespaces= a, ,b,"]].concat(), &[]).unwrap();
         assert_eq!(config.cluster.watch_namespaces, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_selector_is_read_and_a_wrong_one_is_named() {
+        let selected = |text: &str| {
+            let flag = format!("--label-selector={text}");
+            config(&[&ENOUGH[..], &[&flag]].concat(), &[]).map(|config| config.cluster.label_selector.to_string())
+        };
+        assert_eq!(selected(""), Ok(String::new()));
+        assert_eq!(selected("team in (b, a),!old"), Ok("team in (a,b),!old".to_owned()));
+        let told = selected("team in a").unwrap_err().to_string();
+        assert!(told.starts_with("Invalid --label-selector: \"team in a\" is no name of a label"), "{told}");
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use crate::quota::Share;
+
+use kube::core::Selector;
+
 /// Reads a Go duration such as `10s`, `1h30m` or a bare `0`; a negative one is refused.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -51,6 +55,25 @@ pub(super) fn rate(text: &str) -> Result<Option<Duration>, String> {
         Ok(period) if number > 0.0 && !period.is_zero() => Ok(Some(period)),
         _ => Err(wrong()),
     }
+}
+
+/// Reads a label selector.
+pub(super) fn selector(text: &str) -> Result<Selector, String> {
+    jaas_api::selector::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads a share of the store: `25%`, or bytes. `0` means none.
+pub(super) fn share(text: &str) -> Result<Option<Share>, String> {
+    let wrong = || "must be 0, a percentage from 1% to 100%, or bytes such as 256Mi".to_owned();
+    let text = text.trim();
+    if let Some(percent) = text.strip_suffix('%') {
+        return match percent.parse() {
+            Ok(percent @ 1..=100) => Ok(Some(Share::Percent(percent))),
+            _ => Err(wrong()),
+        };
+    }
+    let bytes = bytes(text).map_err(|_| wrong())?;
+    Ok((bytes > 0).then_some(Share::Bytes(bytes)))
 }
 
 /// Reads a number of bytes: plain, or a Kubernetes quantity such as `256Mi`.
@@ -104,6 +127,17 @@ mod tests {
         assert_eq!(whole_number("-1"), Err("must not be negative".to_owned()));
         assert_eq!(whole_number("1.5"), Err("must be a whole number".to_owned()));
         assert_eq!(whole_number("x"), Err("must be a whole number".to_owned()));
+    }
+
+    #[test]
+    fn a_share_is_a_percentage_or_bytes() {
+        assert_eq!(share("25%"), Ok(Some(Share::Percent(25))));
+        assert_eq!(share(" 100% "), Ok(Some(Share::Percent(100))));
+        assert_eq!(share("1Mi"), Ok(Some(Share::Bytes(1 << 20))));
+        assert_eq!(share("0"), Ok(None));
+        for wrong in ["", "0%", "101%", "2.5%", "-1%", "%", "a quarter", "-1"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Method, StatusCode};
+use serde_json::{Map, Value};
 use warp::Filter;
 use warp::reply::Reply;
 
 use crate::artifacts::condition::Condition;
+use crate::mounted::Mounted;
 
 /// State that the probes tell.
 #[derive(Clone)]
 pub struct Health {
     flags: Arc<Flags>,
     store: Condition,
+    libraries: Mounted,
 }
 
 #[derive(Debug, Default)]
@@ -27,9 +30,20 @@ struct Flags {
 }
 
 impl Health {
-    /// A process that has not started yet, and its store.
-    pub fn new(store: Condition) -> Self {
-        Self { flags: Arc::default(), store }
+    /// A process that has not started yet, its store, and the libraries in its folders.
+    pub fn new(store: Condition, libraries: Mounted) -> Self {
+        Self { flags: Arc::default(), store, libraries }
+    }
+
+    /// What is wrong although the process is ready: cached artifacts are served while the store is away, and libraries stay as they were,
+    /// so this is a detail and no reason to be taken out.
+    fn details(&self) -> Map<String, Value> {
+        // Plain structures of strings always serialise.
+        let store = self.store.trouble().map(|trouble| serde_json::to_value(trouble).unwrap_or_default());
+        let libraries = &self.libraries.state().troubles;
+        let libraries = (!libraries.is_empty()).then(|| serde_json::to_value(libraries).unwrap_or_default());
+        let details = [("storage", store), ("libraries", libraries)];
+        details.into_iter().filter_map(|(name, detail)| Some((name.to_owned(), detail?))).collect()
     }
 
     /// The sockets are bound and the store is open.
@@ -66,14 +80,9 @@ pub fn routes(health: Health) -> impl Filter<Extract = (impl Reply,), Error = wa
                 return Ok(warp::reply::with_header(answer, http::header::ALLOW, "GET").into_response());
             }
             let (status, word) = health.answer(&probe);
-            Ok(match health.store.trouble().filter(|_| probe == "ready") {
-                None => answer(status, word).into_response(),
-                // Cached artifacts are served while the store is away, so this is a detail and no reason to be taken out.
-                Some(trouble) => {
-                    let detail = serde_json::json!({"status": word, "storage": trouble});
-                    warp::reply::with_status(warp::reply::json(&detail), status).into_response()
-                }
-            })
+            let mut body = if probe == "ready" { health.details() } else { Map::new() };
+            body.insert("status".to_owned(), Value::from(word));
+            Ok(warp::reply::with_status(warp::reply::json(&body), status).into_response())
         }
     })
 }

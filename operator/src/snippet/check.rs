@@ -18,11 +18,15 @@ pub struct Checked {
     pub account: Account,
 }
 
-/// Checks account, variables and libraries.
+/// Checks account, variables and libraries. `is_mounted` tells whether there is a mounted library of an alias.
 ///
 /// # Errors
 /// The first problem.
-pub fn spec(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Checked, Refusal> {
+pub fn spec(
+    snippet: &JsonnetSnippet,
+    settings: &Snippets,
+    is_mounted: impl Fn(&str) -> bool,
+) -> Result<Checked, Refusal> {
     let account = account(snippet, settings)?;
     let taken = snippet
         .spec
@@ -35,7 +39,7 @@ pub fn spec(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Checked, Re
             format!("spec.externalVariables[{:?}] conflicts with --ext-var", variable.name),
         ));
     }
-    aliases(&snippet.spec.libraries)?;
+    aliases(&snippet.spec.libraries, is_mounted)?;
     Ok(Checked { account })
 }
 
@@ -52,11 +56,28 @@ pub fn account(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Account,
             "neither spec.serviceAccountName nor --default-service-account is set",
         ));
     }
+    // The name becomes a part of the path of a request that is made with our own rights.
+    if !is_account_name(name) {
+        return Err(Refusal::new(
+            Reason::ServiceAccountMissing,
+            format!("spec.serviceAccountName {name:?} is no name of a ServiceAccount; name one of this namespace"),
+        ));
+    }
     let namespace = snippet.metadata.namespace.clone().unwrap_or_default();
     Ok(Account { namespace, name: name.to_owned() })
 }
 
-fn aliases(libraries: &[LibraryRef]) -> Result<(), Refusal> {
+/// Whether Kubernetes takes it for a name (RFC 1123, a subdomain).
+fn is_account_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let end = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        end(label.as_bytes().first()) && end(label.as_bytes().last()) && label.bytes().all(inside)
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn aliases(libraries: &[LibraryRef], is_mounted: impl Fn(&str) -> bool) -> Result<(), Refusal> {
     for library in libraries {
         let alias = library.alias();
         if !is_segment(alias) {
@@ -67,6 +88,15 @@ fn aliases(libraries: &[LibraryRef]) -> Result<(), Refusal> {
                 ),
             ));
         }
+    }
+    if let Some((position, library)) = libraries.iter().enumerate().find(|(_, library)| is_mounted(library.alias())) {
+        return Err(Refusal::new(
+            Reason::InvalidSpec,
+            format!(
+                "spec.libraries[{position}] importPath {:?} shadows OCI-mounted library; rename the import alias or remove the LibraryRef",
+                library.alias()
+            ),
+        ));
     }
     for (position, library) in libraries.iter().enumerate() {
         if libraries[..position].iter().any(|earlier| earlier.alias() == library.alias()) {
@@ -121,6 +151,14 @@ pub fn fetched(snippet: &JsonnetSnippet, tree: &Tree<'_>) -> Result<(), Refusal>
         return Err(Refusal::new(Reason::InvalidSpec, message));
     }
     entry(snippet, tree.contains(&snippet.spec.entry_file))
+}
+
+/// A mounted library that the snippet imports from and that cannot be used.
+pub fn mounted(alias: &str, why: &str) -> Refusal {
+    let what = format!(
+        "mounted library {alias:?} cannot be used: {why}. It is the operator's (--library-path); tell its administrator"
+    );
+    Refusal::new(Reason::LibraryNotFound, what)
 }
 
 /// A snippet that is made of itself.
@@ -179,15 +217,19 @@ mod tests {
         LibraryRef { name: name.to_owned(), import_path: import_path.map(str::to_owned), ..LibraryRef::default() }
     }
 
+    fn is_mounted(alias: &str) -> bool {
+        alias == "mounted"
+    }
+
     fn refusal(change: impl FnOnce(&mut SnippetSpec)) -> (Reason, String) {
-        let refusal = spec(&snippet(change), &settings()).unwrap_err();
+        let refusal = spec(&snippet(change), &settings(), is_mounted).unwrap_err();
         (refusal.reason, refusal.message)
     }
 
     #[test]
     fn a_plain_snippet_passes() {
         let account = Account { namespace: "a".to_owned(), name: "tenant".to_owned() };
-        assert_eq!(spec(&snippet(|_| ()), &settings()), Ok(Checked { account }));
+        assert_eq!(spec(&snippet(|_| ()), &settings(), is_mounted), Ok(Checked { account }));
         assert!(files(&snippet(|_| ())).is_ok());
     }
 
@@ -197,7 +239,7 @@ mod tests {
         settings.default_service_account = "fallback".to_owned();
         let named = |spec_name: Option<&str>| {
             let snippet = snippet(|spec| spec.service_account_name = spec_name.map(str::to_owned));
-            spec(&snippet, &settings).unwrap().account.name
+            spec(&snippet, &settings, is_mounted).unwrap().account.name
         };
         assert_eq!([named(Some("mine")), named(Some("")), named(None)], ["mine", "fallback", "fallback"]);
         assert_eq!(
@@ -207,6 +249,22 @@ mod tests {
                 "neither spec.serviceAccountName nor --default-service-account is set".to_owned()
             )
         );
+    }
+
+    #[test]
+    fn an_account_is_named_as_kubernetes_names_things() {
+        let long = "a".repeat(254);
+        for wrong in ["../../b/serviceaccounts/x", "a/token?x=", "a#", "a b", "A", "-a", "a.", "a..b", "%2e", &long] {
+            let (reason, message) = refusal(|spec| spec.service_account_name = Some(wrong.to_owned()));
+            assert_eq!(reason, Reason::ServiceAccountMissing, "{wrong}");
+            assert!(message.contains("is no name of a ServiceAccount"), "{message}");
+        }
+        for right in ["a", "a-1.b", &"a".repeat(253)] {
+            assert!(
+                spec(&snippet(|spec| spec.service_account_name = Some(right.to_owned())), &settings(), is_mounted)
+                    .is_ok()
+            );
+        }
     }
 
     #[test]
@@ -266,5 +324,16 @@ mod tests {
         }
         settings.no_cross_namespace_refs = false;
         assert!(library_namespace(&elsewhere, "a", &settings).is_ok());
+    }
+
+    #[test]
+    fn an_alias_of_a_mounted_library_is_taken() {
+        let (reason, message) =
+            refusal(|spec| spec.libraries = vec![library("x", None), library("y", Some("mounted"))]);
+        assert_eq!(reason, Reason::InvalidSpec);
+        assert_eq!(
+            message,
+            "spec.libraries[1] importPath \"mounted\" shadows OCI-mounted library; rename the import alias or remove the LibraryRef"
+        );
     }
 }

@@ -25,6 +25,8 @@ pub struct Content {
     pub files: usize,
     /// Fingerprint of the inputs.
     pub inputs_digest: String,
+    /// Mounted libraries that decided it, by alias.
+    pub mounted: Vec<String>,
     /// What the snippet's source calls the state that was rendered.
     pub source_revision: Option<String>,
 }
@@ -138,10 +140,11 @@ fn content_of(seen: &Seen, gathered: &Gathered<'_>, rendered: Vec<u8>) -> Result
     };
     let source_revision = match &gathered.files {
         Tree::Fetched(fetched) => Some(fetched.revision.clone()).filter(|revision| !revision.is_empty()),
-        Tree::Inline(_) => None,
+        Tree::Inline(_) | Tree::Mounted(_) => None,
     };
     let inputs_digest = gathered.inputs_digest.clone();
-    Ok(Content { content, rendered_bytes, files: gathered.files.len(), inputs_digest, source_revision })
+    let mounted = gathered.mounted.clone();
+    Ok(Content { content, rendered_bytes, files: gathered.files.len(), inputs_digest, mounted, source_revision })
 }
 
 /// What consumers extract, and what the administrator allows.

@@ -15,8 +15,10 @@ use super::outcome::{Attempt, Refusal, tenant_request};
 use super::stopwatch::Stopwatch;
 use super::world::World;
 use crate::cluster::classify::{Meaning, meaning};
+use crate::cluster::request;
 use crate::cluster::tenant::Account;
-use crate::cluster::{RequestError, request};
+use crate::graph::Name;
+use crate::mounted::uses::{self, Uses};
 use crate::source;
 use crate::telemetry::metrics::Stage;
 
@@ -39,6 +41,8 @@ pub struct Gathered<'a> {
     pub libraries: BTreeMap<String, Tree<'static>>,
     /// Fingerprint of what was read.
     pub inputs_digest: String,
+    /// Names of the mounted libraries that decide what is imported.
+    pub mounted: Vec<String>,
 }
 
 /// Reads. The snippet's own files were checked before; their problem is told only after the account's, as the contract has it.
@@ -74,19 +78,30 @@ pub async fn gather<'a>(
         }
         Ok(Ok((tenant, files, libraries)))
     };
-    let (tenant, files, libraries) = match stopwatch.time(world, Stage::Gather, reading).await? {
+    let (tenant, files, mut libraries) = match stopwatch.time(world, Stage::Gather, reading).await? {
         Ok(gathered) => gathered,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let state = world.mounted.state();
+    let uses = match world.mounted.is_off() {
+        true => Uses::default(),
+        false => uses::of(&state, &seen.snippet.spec, &files, &libraries),
+    };
+    world.graph.note_mounted(&Name::new(seen.key.namespace(), seen.key.name()), &uses.names);
+    if let Some((alias, why)) = &uses.refused {
+        return Ok(Err(check::mounted(alias, why)));
+    }
     let inputs = Inputs {
         snippet: &seen.snippet,
         files: files.identity(),
         libraries: libraries.iter().map(|(alias, files)| (alias.as_str(), files.identity())).collect(),
+        mounted: state.identity(&uses.names),
         settings: &world.settings,
         max_stack: world.max_stack,
     };
     let inputs_digest = inputs.digest();
-    Ok(Ok(Gathered { tenant, files, libraries, inputs_digest }))
+    libraries.extend(uses.libraries.into_iter().map(|(alias, library)| (alias, Tree::Mounted(library))));
+    Ok(Ok(Gathered { tenant, files, libraries, inputs_digest, mounted: uses.names }))
 }
 
 /// A client for the account.
@@ -94,20 +109,10 @@ pub async fn gather<'a>(
 /// # Errors
 /// [`super::outcome::Deferred`] for what may pass.
 pub async fn tenant(world: &World, account: &Account) -> Attempt<Result<Tenant, Refusal>> {
-    let error = match world.tenants.client(account).await {
-        Ok(client) => return Ok(Ok(Tenant { account: account.clone(), client })),
-        Err(error) => error,
-    };
-    if meaning(&error) == Meaning::NotFound {
-        return Ok(Err(Refusal::new(
-            Reason::ServiceAccountMissing,
-            format!(
-                "ServiceAccount {:?} not found in namespace {:?}; create it or name another in spec.serviceAccountName",
-                account.name, account.namespace
-            ),
-        )));
+    match world.tenants.client(account).await {
+        Ok(client) => Ok(Ok(Tenant { account: account.clone(), client })),
+        Err(error) => tenant_request("minting the tenant SA token", error).map(Err),
     }
-    tenant_request("minting the tenant SA token", error).map(Err)
 }
 
 async fn fetched(
@@ -146,10 +151,9 @@ async fn library(
                 };
                 return Ok(Err(Refusal::new(Reason::LibraryNotFound, what)));
             }
-            forget_if_unauthorized(world, tenant, &error).await;
             let context = format!("reading JsonnetLibrary {namespace}/{}", reference.name);
             let refusal = tenant_request(&context, error)?;
-            return Ok(Err(if foreign {
+            return Ok(Err(if foreign && refusal.reason != Reason::ServiceAccountMissing {
                 Refusal::new(refusal.reason, unreachable(reference, namespace))
             } else {
                 refusal
@@ -186,11 +190,4 @@ async fn library(
 /// All that is told of a library in another namespace that cannot be used: what is wrong with it is its owner's business.
 fn unreachable(reference: &LibraryRef, namespace: &str) -> String {
     format!("cross-namespace JsonnetLibrary {:?} is not reachable; check the library in {namespace:?}", reference.name)
-}
-
-/// A token that is not accepted any more is worth nothing to the next try.
-pub async fn forget_if_unauthorized(world: &World, tenant: &Tenant, error: &RequestError) {
-    if meaning(error) == Meaning::Unauthorized {
-        world.tenants.forget(&tenant.account).await;
-    }
 }

@@ -14,6 +14,7 @@ use super::check::{self, Checked};
 use super::observe::Seen;
 use super::world::World;
 use crate::config::Snippets;
+use crate::mounted::Library;
 use crate::source::{Fetched, resolve};
 
 /// Inline files of a snippet or a library by name.
@@ -35,6 +36,8 @@ pub enum Tree<'a> {
     Inline(Cow<'a, BTreeMap<String, String>>),
     /// From a source.
     Fetched(Arc<Fetched>),
+    /// From a folder of the operator.
+    Mounted(Arc<Library>),
 }
 
 impl Tree<'_> {
@@ -43,6 +46,7 @@ impl Tree<'_> {
         match self {
             Self::Inline(files) => files.len(),
             Self::Fetched(fetched) => fetched.files.len(),
+            Self::Mounted(library) => library.files.len(),
         }
     }
 
@@ -56,6 +60,7 @@ impl Tree<'_> {
         match self {
             Self::Inline(files) => files.contains_key(name),
             Self::Fetched(fetched) => fetched.files.contains_key(name),
+            Self::Mounted(library) => library.files.contains_key(name),
         }
     }
 
@@ -66,6 +71,7 @@ impl Tree<'_> {
                 files.iter().map(|(name, content)| (name.clone(), content.clone().into_bytes())).collect()
             }
             Self::Fetched(fetched) => BTreeMap::clone(&fetched.files),
+            Self::Mounted(library) => library.files.clone(),
         }
     }
 
@@ -74,6 +80,7 @@ impl Tree<'_> {
         match self {
             Self::Inline(files) => Identity::Inline(files),
             Self::Fetched(fetched) => Identity::Source(Cow::Borrowed(&fetched.digest), Cow::Borrowed(&fetched.folder)),
+            Self::Mounted(library) => Identity::Mounted(&library.digest),
         }
     }
 }
@@ -85,6 +92,8 @@ pub enum Identity<'a> {
     Inline(Files<'a>),
     /// Digest of an artifact, and the folder of it that is wanted.
     Source(Cow<'a, str>, Cow<'a, Folder>),
+    /// Digest of a mounted library.
+    Mounted(&'a str),
 }
 
 impl<'a> Identity<'a> {
@@ -106,6 +115,8 @@ pub struct Inputs<'a> {
     pub files: Identity<'a>,
     /// Files of each library by alias.
     pub libraries: BTreeMap<&'a str, Identity<'a>>,
+    /// Names and digests of the mounted libraries that decide what is imported.
+    pub mounted: Vec<(String, String)>,
     /// The settings, for the operator's own variables.
     pub settings: &'a Snippets,
     /// Depth of the evaluation's stack.
@@ -127,6 +138,9 @@ impl Inputs<'_> {
         }
         hash.variables(&spec.tlas).variables(&spec.external_variables);
         hash.files(&self.settings.external_variables);
+        for (name, digest) in &self.mounted {
+            hash.text(name).text(digest);
+        }
         hash.finish()
     }
 }
@@ -156,8 +170,15 @@ pub fn from_cache(world: &World, seen: &Seen, _: &Checked, own: Own<'_>) -> Opti
         Own::Inline(files) => Identity::Inline(files),
         Own::Source(reference) => Identity::known(world, owner, reference)?,
     };
-    let inputs =
-        Inputs { snippet: &seen.snippet, files, libraries, settings: &world.settings, max_stack: world.max_stack };
+    let names = seen.snippet.status.as_ref().map(|status| status.mounted_libraries.as_slice()).unwrap_or_default();
+    let inputs = Inputs {
+        snippet: &seen.snippet,
+        files,
+        libraries,
+        mounted: world.mounted.state().identity(names),
+        settings: &world.settings,
+        max_stack: world.max_stack,
+    };
     Some(inputs.digest())
 }
 
@@ -193,6 +214,7 @@ impl Fingerprint {
         match identity {
             Identity::Inline(files) => self.files(files),
             Identity::Source(digest, folder) => self.number(u64::MAX).text(digest).text(&folder.to_string()),
+            Identity::Mounted(digest) => self.number(u64::MAX - 1).text(digest),
         }
     }
 
@@ -229,7 +251,8 @@ mod tests {
         change(&mut snippet, &mut settings, &mut library);
         let own = snippet.spec.files.take().unwrap_or_else(|| files("{}"));
         let libraries = BTreeMap::from([("lib", Identity::Inline(&library))]);
-        Inputs { snippet: &snippet, files: Identity::Inline(&own), libraries, settings: &settings, max_stack: 500 }
+        let files = Identity::Inline(&own);
+        Inputs { snippet: &snippet, files, libraries, mounted: Vec::new(), settings: &settings, max_stack: 500 }
             .digest()
     }
 
@@ -258,13 +281,26 @@ mod tests {
     }
 
     #[test]
+    fn the_mounted_libraries_that_are_imported_from_decide() {
+        let (snippet, settings, own) = (JsonnetSnippet::new("a", "b", SnippetSpec::default()), settings(), files("1"));
+        let digest = |mounted: &[(&str, &str)]| {
+            let mounted = mounted.iter().map(|(name, digest)| ((*name).to_owned(), (*digest).to_owned())).collect();
+            let (files, libraries) = (Identity::Inline(&own), BTreeMap::new());
+            Inputs { snippet: &snippet, files, libraries, mounted, settings: &settings, max_stack: 0 }.digest()
+        };
+        let digests = [digest(&[]), digest(&[("a", "")]), digest(&[("a", "1")]), digest(&[("b", "1")])];
+        assert_eq!(digests.iter().collect::<std::collections::BTreeSet<_>>().len(), digests.len());
+    }
+
+    #[test]
     fn digest_and_folder_of_a_source_decide() {
         let snippet = JsonnetSnippet::new("a", "b", SnippetSpec::default());
         let settings = settings();
         let digest = |digest: &'static str, folder: &str| {
             let folder = Cow::Owned(folder.parse().unwrap());
             let files = Identity::Source(Cow::Borrowed(digest), folder);
-            Inputs { snippet: &snippet, files, libraries: BTreeMap::new(), settings: &settings, max_stack: 0 }.digest()
+            let (libraries, mounted) = (BTreeMap::new(), Vec::new());
+            Inputs { snippet: &snippet, files, libraries, mounted, settings: &settings, max_stack: 0 }.digest()
         };
         let plain = digest("sha256:0a", "x");
         assert_ne!(plain, digest("sha256:0b", "x"));

@@ -66,6 +66,8 @@ pub struct Published {
     pub files: usize,
     /// Fingerprint of everything that decided the bytes.
     pub inputs_digest: String,
+    /// Mounted libraries that decided them, by alias.
+    pub mounted: Vec<String>,
     /// What the snippet's source calls the state that was rendered.
     pub source_revision: Option<String>,
 }
@@ -162,10 +164,15 @@ impl Deferred {
 pub fn tenant_request(context: &str, error: impl Into<Arc<RequestError>>) -> Attempt<Refusal> {
     let error = error.into();
     match meaning(&error) {
-        Meaning::Forbidden | Meaning::KindMissing | Meaning::Rejected => {
+        Meaning::Forbidden | Meaning::KindMissing | Meaning::Rejected | Meaning::DeniedByPolicy => {
             Ok(Refusal::new(Reason::RBACDenied, denial_message(context, &error)))
         }
-        Meaning::NotFound | Meaning::AlreadyExists | Meaning::Conflict | Meaning::Unauthorized | Meaning::Transient => {
+        Meaning::AccountMissing => Ok(Refusal::new(Reason::ServiceAccountMissing, denial_message(context, &error))),
+        Meaning::Unauthorized => {
+            let what = "a token that was issued a moment ago is refused; its ServiceAccount or namespace may be on its way out";
+            Err(Deferred::request(&format!("{context}: {what}"), error))
+        }
+        Meaning::NotFound | Meaning::AlreadyExists | Meaning::Conflict | Meaning::Transient => {
             Err(Deferred::request(context, error))
         }
     }

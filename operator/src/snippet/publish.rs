@@ -11,7 +11,7 @@ use kube::Api;
 use super::artifact::{self, Announcement, Ownership};
 use super::check;
 use super::evaluate::Content;
-use super::gather::{self, Tenant, forget_if_unauthorized};
+use super::gather::{self, Tenant};
 use super::observe::Seen;
 use super::outcome::{Attempt, Published, Refusal, storage_refusal, tenant_request};
 use super::stopwatch::Stopwatch;
@@ -19,6 +19,7 @@ use super::world::World;
 use crate::artifacts::{room, scrub};
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::{RequestError, request, write};
+use crate::quota::{self, NotAdmitted};
 use crate::telemetry::metrics::Stage;
 
 /// What requests are made for, in messages.
@@ -70,11 +71,20 @@ pub async fn publish(
         rendered_bytes: content.rendered_bytes,
         files: content.files,
         inputs_digest: content.inputs_digest,
+        mounted: content.mounted,
         source_revision: content.source_revision,
     }))
 }
 
 async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Attempt<Result<Stored, Refusal>> {
+    let _room = match quota::admit(world, seen, &content).await {
+        Ok(room) => room,
+        Err(NotAdmitted::Share(refusal)) => return Ok(Err(refusal)),
+        Err(NotAdmitted::Store(error)) => {
+            world.memory.refused(&seen.key);
+            return Ok(Err(storage_refusal(&error)));
+        }
+    };
     let _permit = world.permit()?;
     set_damage_aside(world, seen, content.revision()).await;
     let mut answer = world.store.put(&seen.key, content.clone()).await;
@@ -158,7 +168,7 @@ async fn announce(
     if let Some(patch) = artifact::object_patch(&current, &seen.snippet) {
         match write::patch(&permit, &tenant.client, &current, patch).await {
             Ok(written) => current = written,
-            Err(error) => return refuse(world, seen, tenant, error).await,
+            Err(error) => return refuse(world, seen, error),
         }
         world.memory.wrote_artifact(&seen.key, current.clone());
     }
@@ -166,7 +176,7 @@ async fn announce(
     if !status.is_empty() {
         match write::patch_status(&permit, &tenant.client, &current, status).await {
             Ok(written) => world.memory.wrote_artifact(&seen.key, written),
-            Err(error) => return refuse(world, seen, tenant, error).await,
+            Err(error) => return refuse(world, seen, error),
         }
     }
     Ok(Ok(()))
@@ -184,15 +194,14 @@ async fn create(world: &World, seen: &Seen, tenant: &Tenant) -> Attempt<Result<E
             let artifacts: Api<ExternalArtifact> = Api::namespaced(tenant.client.clone(), seen.key.namespace());
             match request(artifacts.get(seen.key.name())).await {
                 Ok(found) => Ok(Ok(found)),
-                Err(error) => refuse(world, seen, tenant, error).await,
+                Err(error) => refuse(world, seen, error),
             }
         }
-        Err(error) => refuse(world, seen, tenant, error).await,
+        Err(error) => refuse(world, seen, error),
     }
 }
 
-async fn refuse<T>(world: &World, seen: &Seen, tenant: &Tenant, error: RequestError) -> Attempt<Result<T, Refusal>> {
-    forget_if_unauthorized(world, tenant, &error).await;
+fn refuse<T>(world: &World, seen: &Seen, error: RequestError) -> Attempt<Result<T, Refusal>> {
     if matches!(meaning(&error), Meaning::NotFound | Meaning::Conflict) {
         // What this was decided upon is out of date.
         world.memory.forget_artifact(&seen.key);

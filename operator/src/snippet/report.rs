@@ -85,6 +85,7 @@ pub fn report(
     desired.retired = kept.retired;
     if let Judgement::Published(published) = judgement {
         desired.inputs_digest = Some(published.inputs_digest.clone());
+        desired.mounted_libraries.clone_from(&published.mounted);
     }
     if ready {
         desired.last_sync_time = Some(Time(circumstances.now));
@@ -197,6 +198,7 @@ pub(crate) mod tests {
             rendered_bytes: 12,
             files: 2,
             inputs_digest: format!("sha256:{letter}"),
+            mounted: Vec::new(),
             source_revision: None,
         }))
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use jaas_api::{FINALIZER, Reason};
+use jaas_api::{FINALIZER, JsonnetSnippet, Reason};
 use jaas_storage::store::StoreError;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -22,6 +22,8 @@ use crate::artifacts::custody::NotOurs;
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::write;
 
+/// A try that comes when the time is over is not repeated sooner.
+const SOONEST: Duration = Duration::from_secs(1);
 /// Label and event of a finalizer that was dropped although the store refused.
 const TIMED_OUT: &str = "withdraw_timed_out";
 
@@ -30,16 +32,24 @@ const TIMED_OUT: &str = "withdraw_timed_out";
 /// # Errors
 /// [`Deferred`] for what may pass.
 pub async fn withdraw(world: &World, seen: &Seen) -> Attempt<()> {
-    let is_held = seen.snippet.finalizers().iter().any(|name| name == FINALIZER);
     // Looking at the store takes time, in which the snippet may have gone.
-    if !is_held || world.memory.is_let_go(&seen.key, &seen.snippet) || is_gone(world, seen) {
+    if is_gone(world, seen) { Ok(()) } else { take_back(world, seen).await }
+}
+
+/// The same for a snippet that no cache holds.
+///
+/// # Errors
+/// As [`withdraw`].
+pub async fn take_back(world: &World, seen: &Seen) -> Attempt<()> {
+    let is_held = seen.snippet.finalizers().iter().any(|name| name == FINALIZER);
+    if !is_held || world.memory.is_let_go(&seen.key, &seen.snippet) {
         return Ok(());
     }
     delete_artifact(world, seen).await;
     let forced = match delete_files(world, seen).await? {
         Ok(()) => None,
         Err(error) => {
-            let waited = terminating_for(seen);
+            let waited = terminating_for(&seen.snippet);
             if waited < world.settings.max_withdraw_wait {
                 return Err(Deferred {
                     operation: "withdraw artifact".to_owned(),
@@ -53,6 +63,7 @@ pub async fn withdraw(world: &World, seen: &Seen) -> Attempt<()> {
     };
     remove_finalizer(world, seen).await?;
     if let Some((waited, error)) = forced {
+        world.forced.add(seen.key.clone());
         tell_forced(world, seen, waited, &error);
     }
     let (namespace, name) = (seen.key.namespace(), seen.key.name());
@@ -99,7 +110,7 @@ async fn delete_files(world: &World, seen: &Seen) -> Attempt<Result<(), StoreErr
             tracing::warn!(namespace, name, reason, "The files of a deleted snippet stay");
             return Ok(Ok(()));
         }
-        Err(why @ NotOurs::Unknown(_)) if terminating_for(seen) < world.settings.max_withdraw_wait => {
+        Err(why @ NotOurs::Unknown(_)) if terminating_for(&seen.snippet) < world.settings.max_withdraw_wait => {
             let why = std::io::Error::other(why.to_string());
             return Err(Deferred::internal("withdraw artifact", Reason::StorageUnavailable, why));
         }
@@ -155,6 +166,8 @@ fn tell_forced(world: &World, seen: &Seen, waited: Duration, error: &StoreError)
         seen.key
     );
     world.events.announce(&seen.snippet, true, "WithdrawForced", &note);
+    // The namespace of the snippet may be on its way out, and its events with it.
+    world.events.repeat_at_home(&seen.snippet, true, "WithdrawForced", &note);
 }
 
 fn known_files(seen: &Seen) -> String {
@@ -168,9 +181,38 @@ fn known_files(seen: &Seen) -> String {
     if known.is_empty() { format!("{}/<rev>.tar.gz", seen.key) } else { known.join(", ") }
 }
 
-fn terminating_for(seen: &Seen) -> Duration {
-    let since = seen.snippet.metadata.deletion_timestamp.as_ref();
+/// How long a deleted snippet that could not be withdrawn waits at most: it is let go when its time is over, and not when the next
+/// try happens to come. `None` for one that is not deleted.
+pub fn longest_pause(snippet: &JsonnetSnippet, max_withdraw_wait: Duration) -> Option<Duration> {
+    snippet.metadata.deletion_timestamp.as_ref()?;
+    Some(max_withdraw_wait.saturating_sub(terminating_for(snippet)).max(SOONEST))
+}
+
+/// How long ago the deletion was asked for.
+pub fn terminating_for(snippet: &JsonnetSnippet) -> Duration {
+    let since = snippet.metadata.deletion_timestamp.as_ref();
     since.map_or(Duration::ZERO, |since| {
         Duration::try_from(Timestamp::now().duration_since(since.0)).unwrap_or_default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jaas_api::snippet::SnippetSpec;
+    use jiff::SignedDuration;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    #[test]
+    fn the_last_try_comes_when_the_time_is_over() {
+        let pause = |seconds_ago: Option<i64>| {
+            let mut snippet = JsonnetSnippet::new("a", "web", SnippetSpec::default());
+            snippet.metadata.deletion_timestamp =
+                seconds_ago.map(|ago| Time(Timestamp::now() - SignedDuration::from_secs(ago)));
+            longest_pause(&snippet, Duration::from_secs(100)).map(|pause| pause.as_secs_f64().round())
+        };
+        assert_eq!(pause(None), None);
+        assert_eq!((pause(Some(0)), pause(Some(60))), (Some(100.0), Some(40.0)));
+        assert_eq!((pause(Some(100)), pause(Some(900)), pause(Some(-50))), (Some(1.0), Some(1.0), Some(100.0)));
+    }
 }

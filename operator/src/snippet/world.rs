@@ -13,6 +13,7 @@ use super::outcome::{Attempt, Deferred};
 use super::pace::Paces;
 use crate::artifacts::condition::Condition;
 use crate::artifacts::custody::Custody;
+use crate::artifacts::orphans::forced::Forced;
 use crate::artifacts::room::Room;
 use crate::cluster::events::Events;
 use crate::cluster::tenant::Tenants;
@@ -20,6 +21,8 @@ use crate::config::Snippets;
 use crate::fair::Slots;
 use crate::graph::Graph;
 use crate::leadership::{Authority, Permit};
+use crate::mounted::Mounted;
+use crate::quota::Quotas;
 use crate::source::Shelf;
 use crate::source::watch::Sources;
 use crate::telemetry::metrics::Metrics;
@@ -42,10 +45,14 @@ pub struct World {
     pub store: Arc<dyn jaas_storage::Store>,
     /// Whose the store is.
     pub custody: Custody,
+    /// Snippets that were let go with their files in place.
+    pub forced: Forced,
     /// How the store is.
     pub condition: Condition,
     /// Room on a full store.
     pub room: Room,
+    /// What each namespace takes of the store, and may.
+    pub quotas: Quotas,
     /// Workers that evaluate.
     pub workers: Pool,
     /// Turns at the workers.
@@ -62,6 +69,8 @@ pub struct World {
     pub graph: Arc<Graph>,
     /// What sources announce.
     pub sources: Sources,
+    /// Libraries in folders of the operator.
+    pub mounted: Mounted,
     /// Downloads and trees of sources.
     pub shelf: Shelf,
     /// What this process knows besides.

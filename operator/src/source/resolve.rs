@@ -18,7 +18,7 @@ use crate::cluster::request;
 use crate::config::Snippets;
 use crate::graph::Name;
 use crate::snippet::World;
-use crate::snippet::gather::{Tenant, forget_if_unauthorized};
+use crate::snippet::gather::Tenant;
 use crate::snippet::outcome::{Attempt, Refusal, tenant_request};
 
 /// Files that a source provided.
@@ -115,7 +115,7 @@ fn check<'a>(owner: &str, reference: &'a SourceRef, settings: &Snippets) -> Resu
 }
 
 async fn fetch(world: &World, tenant: &Tenant, wanted: Wanted<'_>) -> Attempt<Result<Fetched, Refusal>> {
-    let source = match read(world, tenant, &wanted).await? {
+    let source = match read(tenant, &wanted).await? {
         Ok(source) => source,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -140,7 +140,7 @@ async fn fetch(world: &World, tenant: &Tenant, wanted: Wanted<'_>) -> Attempt<Re
 }
 
 /// The source as it is now, with the rights of the snippet's account.
-async fn read(world: &World, tenant: &Tenant, wanted: &Wanted<'_>) -> Attempt<Result<Value, Refusal>> {
+async fn read(tenant: &Tenant, wanted: &Wanted<'_>) -> Attempt<Result<Value, Refusal>> {
     let kind = ApiResource {
         group: FLUX_SOURCE_GROUP.to_owned(),
         version: wanted.version.to_owned(),
@@ -153,10 +153,7 @@ async fn read(world: &World, tenant: &Tenant, wanted: &Wanted<'_>) -> Attempt<Re
     match request(sources.get(name)).await {
         Ok(source) => Ok(Ok(source.data)),
         Err(error) if meaning(&error) == Meaning::NotFound => Ok(Err(missing(wanted.kind, &wanted.name))),
-        Err(error) => {
-            forget_if_unauthorized(world, tenant, &error).await;
-            tenant_request("reading the source CR", error).map(Err)
-        }
+        Err(error) => tenant_request("reading the source CR", error).map(Err),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Metrics, under the names that the Go implementation's dashboards and alerts use.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaas_api::Reason;
@@ -66,6 +67,11 @@ struct StageLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ConditionLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NamespaceLabels {
+    namespace: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -180,6 +186,10 @@ struct StoreGauges {
     total_bytes: Family<NoLabels, Gauge>,
     free_inodes: Family<NoLabels, Gauge>,
     quota_bytes: Family<NoLabels, Gauge>,
+    namespace_bytes: Family<NamespaceLabels, Gauge>,
+    /// Which series there are of it.
+    namespaces: Mutex<BTreeSet<String>>,
+    namespace_quota_bytes: Family<NoLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -380,6 +390,24 @@ impl Metrics {
         }
     }
 
+    /// What the artifacts of each namespace take, and what those of one may, where that is limited. A namespace without artifacts has no
+    /// series.
+    pub fn store_namespaces(&self, bytes: &BTreeMap<String, u64>, quota: Option<u64>) {
+        let gauges = &self.0.store;
+        let labels = |namespace: &String| NamespaceLabels { namespace: namespace.clone() };
+        let mut told = gauges.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in told.iter().filter(|namespace| !bytes.contains_key(*namespace)) {
+            gauges.namespace_bytes.remove(&labels(gone));
+        }
+        for (namespace, bytes) in bytes {
+            gauges.namespace_bytes.get_or_create(&labels(namespace)).set(level(*bytes));
+        }
+        *told = bytes.keys().cloned().collect();
+        if let Some(quota) = quota {
+            gauges.namespace_quota_bytes.get_or_create(&[]).set(level(quota));
+        }
+    }
+
     /// A request to the admin endpoint was answered.
     pub fn admin_answered(&self, call: &'static str, code: u16) {
         self.0.admin_requests_total.get_or_create(&AdminLabels { call, code }).inc();
@@ -408,9 +436,16 @@ impl StoreGauges {
             ("jaas_storage_total_bytes", "Bytes of the store's volume", &gauges.total_bytes),
             ("jaas_storage_free_inodes", "Inodes that are free on the store's volume", &gauges.free_inodes),
             ("jaas_storage_quota_bytes", "Bytes that the store may take", &gauges.quota_bytes),
+            (
+                "jaas_storage_namespace_quota_bytes",
+                "Bytes that the artifacts of one namespace may take",
+                &gauges.namespace_quota_bytes,
+            ),
         ] {
             registry.register(name, help, family.clone());
         }
+        let help = "Bytes that the artifacts of a namespace take";
+        registry.register("jaas_storage_namespace_bytes", help, gauges.namespace_bytes.clone());
         let help = "Whether the store answers; 0 with the reason where it does not";
         registry.register("jaas_storage_up", help, gauges.up.clone());
         gauges
@@ -481,6 +516,13 @@ mod tests {
             assert!(measured.lines().any(|found| found == line), "{line} is missing in\n{measured}");
         }
         assert!(!measured.contains("jaas_storage_free_bytes{"), "what is not known has no value");
+        assert!(!measured.contains("jaas_storage_namespace_quota_bytes{"));
+        metrics.store_namespaces(&BTreeMap::from([("a".to_owned(), 3), ("b".to_owned(), 4)]), Some(9));
+        metrics.store_namespaces(&BTreeMap::from([("b".to_owned(), 5)]), Some(9));
+        let shares = metrics.encode().unwrap();
+        assert!(shares.contains("jaas_storage_namespace_bytes{namespace=\"b\"} 5"), "{shares}");
+        assert!(shares.contains("jaas_storage_namespace_quota_bytes{} 9"), "{shares}");
+        assert!(!shares.contains("namespace=\"a\"} 3"), "a namespace without artifacts has no series");
         drop(running);
         metrics.forget(&key);
         let text = metrics.encode().unwrap();

@@ -73,6 +73,13 @@ fn misuse_is_2_and_names_every_mistake() {
 }
 
 #[test]
+fn a_long_flag_with_one_dash_is_misuse() {
+    let output = run(&["-storage-path=/data"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(text(&output.stderr).contains("unexpected argument"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_store_a_port_or_a_kubeconfig_that_cannot_be_used_is_1() {
     let folder = tempfile::TempDir::new().unwrap();
     std::fs::write(folder.path().join("file"), b"").unwrap();
@@ -90,4 +97,37 @@ fn a_store_a_port_or_a_kubeconfig_that_cannot_be_used_is_1() {
     missing.retain(|arg| !arg.starts_with("--kubeconfig"));
     missing.push("--kubeconfig=/no/such/file".to_owned());
     fails(&missing, "reading kubeconfig `/no/such/file`; check --kubeconfig");
+}
+
+#[test]
+fn the_store_is_listed_measured_and_verified_without_an_operator_and_without_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = format!("--storage-path={}", folder.path().display());
+    let look = |words: &[&str]| run(&[&["storage"], words, &["--", &flag]].concat());
+    let df = look(&["df", "-o", "ndjson"]);
+    assert_eq!(df.status.code(), Some(0), "{}", text(&df.stderr));
+    let usage: serde_json::Value = serde_json::from_slice(&df.stdout).unwrap();
+    assert_eq!(usage["files"], 0);
+    assert!(usage["totalBytes"].as_u64().unwrap() > 0, "{usage}");
+
+    let path = format!("a/b/sha256-{}.tar.gz", "0".repeat(64));
+    std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+    std::fs::write(folder.path().join(&path), "no tarball").unwrap();
+    let ls = look(&["ls"]);
+    assert_eq!(ls.status.code(), Some(0));
+    assert!(text(&ls.stdout).contains(&path) && text(&ls.stdout).starts_with("10\t"), "{}", text(&ls.stdout));
+    let verify = look(&["verify"]);
+    assert_eq!(verify.status.code(), Some(4), "{}", text(&verify.stderr));
+    assert!(text(&verify.stdout).contains(&format!("damaged\t{path}")), "{}", text(&verify.stdout));
+    assert_eq!(std::fs::read(folder.path().join(&path)).unwrap(), b"no tarball");
+}
+
+#[test]
+fn a_look_at_a_store_that_is_not_there_makes_none_and_says_what_to_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let output = run(&["storage", "ls", "--", &format!("--storage-path={}", path.display())]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("check --storage-path"), "{}", text(&output.stderr));
+    assert!(!path.exists());
 }

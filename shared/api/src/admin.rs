@@ -102,6 +102,8 @@ pub struct StoreUsage {
     pub free_inodes: Option<u64>,
     /// Bytes that the store may take, where somebody decided that.
     pub quota: Option<u64>,
+    /// Bytes that the artifacts of one namespace may take, where somebody decided that.
+    pub namespace_quota: Option<u64>,
 }
 
 /// Settings that decide about files; durations in seconds.
@@ -118,6 +120,8 @@ pub struct Settings {
     pub sweep_max_tmp_age: u64,
     /// Namespaces that are watched; all where empty.
     pub watch_namespaces: Vec<String>,
+    /// Labels of the snippets that are watched, as a selector; all where empty.
+    pub label_selector: String,
 }
 
 /// The installation that a store belongs to.

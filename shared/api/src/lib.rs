@@ -15,6 +15,7 @@ pub mod flux;
 pub mod library;
 pub mod reason;
 mod resource;
+pub mod selector;
 pub mod snippet;
 pub mod source;
 pub mod status;

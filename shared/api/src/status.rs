@@ -55,6 +55,9 @@ pub struct SyncStatus {
     /// Fingerprint of everything that decides the bytes of the artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inputs_digest: Option<String>,
+    /// Mounted libraries of the operator that decided the bytes, by alias; `*` stands for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounted_libraries: Vec<String>,
     /// Revisions that left `history` and wait for their grace period to end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<RevisionRecord>,

@@ -92,7 +92,7 @@ edges! {
     ] => [SilentFailure];
     Shared: [
         VolumeFull, NoInodes, VolumeDenied, KeysRefused, ObjectStoreUnreachable, BucketMissing, Throttled, ClockSkew,
-        VolumeReadOnly, VolumeUnavailable, SilentFailure,
+        VolumeReadOnly, VolumeUnavailable, SilentFailure, NamespaceFull,
     ] => [Unanswered, GenerationLag];
     Always: [VolumeFull, NoInodes, VolumeDenied, VolumeReadOnly, VolumeUnavailable] => [SweepFails];
     Always: [SweepOff, SweepFails, OutOfMemory] => [Residue];
@@ -117,7 +117,7 @@ edges! {
     // Whatever makes a snippet fail makes it wait for its next try.
     Shared: [
         VolumeFull, NoInodes, VolumeDenied, KeysRefused, ObjectStoreUnreachable, BucketMissing, Throttled, ClockSkew,
-        VolumeReadOnly, VolumeUnavailable, SilentFailure, ArtifactLost, ArtifactConflict, InvalidSpec, LibraryNotFound,
+        VolumeReadOnly, VolumeUnavailable, SilentFailure, NamespaceFull, ArtifactLost, ArtifactConflict, InvalidSpec, LibraryNotFound,
         CrossNamespace, VariableConflict, AccountMissing, AccountDenied, EvaluationFailed, EvaluationTimeout,
         ArtifactTooLarge, NoManifests, InvalidManifests, SourceNotSupported, SourceNotReady, SourceFetchFailed,
         DependencyCycle, ApiUnavailable,

@@ -95,6 +95,7 @@ codes! {
     VolumeReadOnly = "S413" => storage::VOLUME_READ_ONLY,
     VolumeUnavailable = "S414" => storage::VOLUME_UNAVAILABLE,
     ClaimNotBound = "S415" => storage::CLAIM_NOT_BOUND,
+    NamespaceFull = "S416" => storage::NAMESPACE_FULL,
 
     ArtifactMissing = "A501" => artifacts::ARTIFACT_MISSING,
     HistoryMissing = "A502" => artifacts::HISTORY_MISSING,

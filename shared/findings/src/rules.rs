@@ -88,6 +88,7 @@ pub(crate) fn check(code: Code, facts: &Facts) -> Option<Outcome> {
         Code::VolumeReadOnly => storage::read_only(facts),
         Code::VolumeUnavailable => storage::volume_unavailable(facts),
         Code::ClaimNotBound => volume::claim_not_bound(facts),
+        Code::NamespaceFull => storage::namespace_full(facts),
 
         Code::ArtifactMissing => artifacts::missing(facts),
         Code::HistoryMissing => artifacts::history_missing(facts),

@@ -1,6 +1,7 @@
 //! Finds what a program imports among the files of its request. Never touches the file system.
 
 mod literal;
+mod lookup;
 mod path;
 
 use std::cell::RefCell;
@@ -12,11 +13,9 @@ use jrsonnet_evaluator::{
 };
 use jrsonnet_gcmodule::Acyclic;
 
+pub(crate) use self::lookup::{Trees, find};
 use crate::comments;
 use crate::location::{Location, Reading, Root};
-
-/// The file that stands for a library when its alias alone is imported.
-const LIBRARY_MAIN: &str = "main.libsonnet";
 
 /// Everything a program can import, and where it starts.
 #[derive(Acyclic)]
@@ -44,44 +43,8 @@ impl Tree {
     /// Answers where `path` leads from the file that imports it: beside that file, else by library alias, else in any
     /// tree from its root.
     fn find(&self, from: &SourcePath, path: &str) -> Result<(Root, String), String> {
-        if path.is_empty() {
-            return Err("import path is empty".to_owned());
-        }
         let (root, importer) = self.importer(from);
-        if let Some(beside) = path::beside(importer, path)
-            && self.file(root, &beside).is_some()
-        {
-            return Ok((root.clone(), beside));
-        }
-        let (alias, rest) = path.split_once('/').map_or((path, None), |(alias, rest)| (alias, Some(rest)));
-        match (self.libraries.get(alias), rest) {
-            (Some(files), None) if files.contains_key(LIBRARY_MAIN) => {
-                Ok((Root::Library(alias.to_owned()), LIBRARY_MAIN.to_owned()))
-            }
-            (Some(_), None) => Err(format!("library {alias:?} has no {LIBRARY_MAIN}")),
-            (Some(files), Some(rest)) => {
-                let wanted = path::clean(rest);
-                if files.contains_key(&wanted) {
-                    Ok((Root::Library(alias.to_owned()), wanted))
-                } else {
-                    Err(format!("file {wanted:?} not found in library {alias:?}"))
-                }
-            }
-            (None, _) => self
-                .search(&path::clean(path))
-                .ok_or_else(|| format!("import {path:?} matches no sibling file or library alias")),
-        }
-    }
-
-    /// The first tree with this path: the snippet's own, then the libraries by alias.
-    fn search(&self, path: &str) -> Option<(Root, String)> {
-        if self.files.contains_key(path) {
-            return Some((Root::Own, path.to_owned()));
-        }
-        self.libraries
-            .iter()
-            .find(|(_, files)| files.contains_key(path))
-            .map(|(alias, _)| (Root::Library(alias.clone()), path.to_owned()))
+        lookup::find(self, root, importer, path)
     }
 
     /// Where an import is written. Code that is no file imports as the entry file does.
@@ -165,6 +128,25 @@ impl Tree {
         }
         error
     }
+}
+
+impl Trees for Tree {
+    fn has(&self, root: &Root, path: &str) -> bool {
+        self.file(root, path).is_some()
+    }
+
+    fn is_library(&self, alias: &str) -> bool {
+        self.libraries.contains_key(alias)
+    }
+
+    fn search(&self, path: &str) -> Option<String> {
+        self.libraries.iter().find(|(_, files)| files.contains_key(path)).map(|(alias, _)| alias.clone())
+    }
+}
+
+/// The paths that a piece of code imports, in order.
+pub(crate) fn imports(code: &[u8]) -> impl Iterator<Item = String> {
+    literal::imports(code).map(|import| import.path)
 }
 
 impl ImportResolver for Tree {

@@ -15,6 +15,7 @@ mod kubernetes;
 mod location;
 mod manifest;
 mod octets;
+pub mod reach;
 mod request;
 mod token;
 pub mod worker;

@@ -9,6 +9,7 @@ pub mod store;
 pub use artifact::{Content, Digest, Entries, Revision};
 pub use store::cached::Cached;
 pub use store::local::{LocalOptions, LocalStore};
+pub use store::metered::Metered;
 pub use store::s3::{ExpiryRule, S3Credentials, S3Options, S3Store, S3Timeouts};
 pub use store::timed::{Deadlines, Timed};
 pub use store::{Key, Presence, Store};

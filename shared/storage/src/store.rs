@@ -29,6 +29,7 @@ pub mod health;
 pub mod key;
 pub mod listing;
 pub mod local;
+pub mod metered;
 pub mod owner;
 pub mod read;
 pub mod s3;

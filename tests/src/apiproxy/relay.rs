@@ -13,7 +13,7 @@ use hyper::body::{Frame, Incoming};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{Act, Call, Moment, Shared, Verb};
+use super::{Act, Call, Gate, Moment, Shared, Verb};
 
 /// Headers that speak of one connection only.
 const OF_A_CONNECTION: [HeaderName; 4] =
@@ -42,7 +42,7 @@ async fn relay(shared: Arc<Shared>, mut call: Call, head: Parts, body: Bytes) ->
     match &act {
         Act::Refuse(status) => return refuse(*status),
         Act::Stop(Moment::BeforeSending, gate) if !gate.pass(&call).await => return Err(given_up()),
-        Act::Pass | Act::Stop(..) => {}
+        Act::Pass | Act::Stop(..) | Act::StopInAnswer(..) => {}
     }
     let response = send(&shared, head, body).await.map_err(io::Error::other)?;
     call.status = Some(response.status());
@@ -53,7 +53,11 @@ async fn relay(shared: Arc<Shared>, mut call: Call, head: Parts, body: Bytes) ->
         return Err(given_up());
     }
     shared.open().await;
-    answer(response, shared.cut.subscribe())
+    let sluice = match act {
+        Act::StopInAnswer(lines, gate) => Some(Sluice { lines, gate, call }),
+        _ => None,
+    };
+    answer(response, shared.cut.subscribe(), sluice)
 }
 
 async fn send(shared: &Shared, head: Parts, body: Bytes) -> reqwest::Result<reqwest::Response> {
@@ -80,17 +84,65 @@ fn refuse(status: StatusCode) -> io::Result<Response<Body>> {
 }
 
 /// The answer, whose body comes as it is sent.
-fn answer(response: reqwest::Response, cut: watch::Receiver<bool>) -> io::Result<Response<Body>> {
+fn answer(
+    response: reqwest::Response,
+    cut: watch::Receiver<bool>,
+    sluice: Option<Sluice>,
+) -> io::Result<Response<Body>> {
     let mut answer = Response::builder().status(response.status());
     for (name, value) in response.headers().iter().filter(|(name, _)| !OF_A_CONNECTION.contains(name)) {
         answer = answer.header(name, value);
     }
-    let frames = stream::try_unfold((response, cut), |(mut response, mut cut)| async move {
-        let chunk = response.chunk().await;
-        whole(&mut cut).await;
-        Ok(chunk.map_err(io::Error::other)?.map(|bytes| (Frame::data(bytes), (response, cut))))
+    let body = Coming { response, cut, sluice, held: Bytes::new() };
+    let frames = stream::try_unfold(body, |mut body| async move {
+        let bytes = body.next().await?;
+        Ok(bytes.map(|bytes| (Frame::data(bytes), body)))
     });
     answer.body(StreamBody::new(frames).boxed_unsync()).map_err(io::Error::other)
+}
+
+/// The body of an answer on its way.
+struct Coming {
+    response: reqwest::Response,
+    cut: watch::Receiver<bool>,
+    sluice: Option<Sluice>,
+    /// What came together with the last line that passed.
+    held: Bytes,
+}
+
+/// Where the rest of an answer waits.
+struct Sluice {
+    /// Lines that pass before.
+    lines: usize,
+    gate: Gate,
+    call: Call,
+}
+
+impl Coming {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(sluice) = self.sluice.take_if(|sluice| sluice.lines == 0)
+            && !sluice.gate.pass(&sluice.call).await
+        {
+            return Err(io::Error::other("given up at a gate"));
+        }
+        let mut bytes = std::mem::take(&mut self.held);
+        if bytes.is_empty() {
+            let Some(chunk) = self.response.chunk().await.map_err(io::Error::other)? else { return Ok(None) };
+            bytes = chunk;
+        }
+        whole(&mut self.cut).await;
+        if let Some(sluice) = &mut self.sluice {
+            let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+            match sluice.lines.checked_sub(1).and_then(|before| ends.nth(before)) {
+                Some(end) => {
+                    self.held = bytes.split_off(end);
+                    sluice.lines = 0;
+                }
+                None => sluice.lines -= bytes.iter().filter(|byte| **byte == b'\n').count(),
+            }
+        }
+        Ok(Some(bytes))
+    }
 }
 
 /// Returns when the network is whole, or the proxy no more.

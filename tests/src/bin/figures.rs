@@ -5,6 +5,8 @@
 
 #[path = "figures/plugin.rs"]
 mod plugin;
+#[path = "figures/sources.rs"]
+mod sources;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -53,6 +55,9 @@ struct Arguments {
     /// Measures only the commands of the plugin.
     #[arg(long)]
     plugin: bool,
+    /// Measures only sources, a library of many snippets, and tenants beside each other.
+    #[arg(long)]
+    sources: bool,
     /// Measures only how an emptied store recovers.
     #[arg(long)]
     recovery: bool,
@@ -89,6 +94,9 @@ fn prepare(arguments: &Arguments) -> Result<()> {
 async fn measure(plane: &ControlPlane, plugin: &Path, launcher: &Launcher, arguments: &Arguments) -> Result<()> {
     if arguments.plugin {
         return plugin::measure(plane, plugin, arguments.count).await;
+    }
+    if arguments.sources {
+        return sources::measure(plane, arguments.count).await;
     }
     let mut operator = Operator::ready(plane, OperatorOptions::default()).await?;
     if arguments.recovery {

@@ -61,6 +61,18 @@ impl ControlPlane {
         Ok(path)
     }
 
+    /// The path of a kubeconfig for an identity whose certificate has expired.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::kubeconfig`].
+    pub fn expired_kubeconfig(&self, identity: &Identity) -> Result<PathBuf> {
+        let user = identity.user();
+        let path = self.work().join(format!("{}-expired.kubeconfig", user.replace(['/', ':'], "_")));
+        let pair = self.authority.expired_client(&user, &identity.groups())?;
+        self.write_kubeconfig(&path, &self.api_url(), &user, &Proof::Certificate(pair))?;
+        Ok(path)
+    }
+
     /// The path of a kubeconfig for a service account that reaches the API server at another address, such as a proxy's.
     ///
     /// It holds a token that is good for a day, since a certificate would have to be shown by the proxy.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 /// The certificate authority, which exists only in memory.
@@ -56,6 +56,15 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = subject(user, groups)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params).with_context(|| format!("making the certificate of {user}"))
+    }
+
+    /// A client certificate that was good once.
+    pub(super) fn expired_client(&self, user: &str, groups: &[String]) -> Result<Pair> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = subject(user, groups)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
         self.sign(params).with_context(|| format!("making the certificate of {user}"))
     }
 

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::sync::watch;
 
 use super::Connection;
 use super::protocol::{Exit, Program, Request, Signal};
 
+/// Longest that a process may go on after SIGSTOP.
+const STANDSTILL: Duration = Duration::from_secs(10);
 /// Lines of a log that an error shows.
 const TAIL: usize = 30;
 
@@ -80,13 +82,20 @@ impl Process {
         }
     }
 
-    /// Sends a signal to the process, not to its children.
+    /// Sends a signal to the process, not to its children. After [`Signal::Stop`] it stands still when this returns: a thread that
+    /// still ran for a moment would answer what must not be answered any more.
     ///
     /// # Errors
-    /// When the supervisor is gone.
+    /// When the supervisor is gone, or a process that is to stop goes on.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let id = self.id;
-        self.connection.send(&Request::Signal { id, signal })
+        self.connection.send(&Request::Signal { id, signal })?;
+        let until = Instant::now() + STANDSTILL;
+        while signal == Signal::Stop && self.exit().is_none() && !is_stopped(self.pid)? {
+            ensure!(Instant::now() < until, "{} goes on after SIGSTOP", self.program.name);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// SIGKILL, and waits for the end.
@@ -143,4 +152,18 @@ fn read(log: &Path) -> String {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => format!("(no log: {error})"),
     }
+}
+
+/// Whether every thread of the process is stopped; one that is gone is. See `proc_pid_stat(5)`.
+fn is_stopped(pid: i32) -> Result<bool> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Ok(true) };
+    for thread in threads {
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
+        // The name before it stands in parentheses and may hold some itself.
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if !matches!(state, Some('T' | 'Z' | 'X')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

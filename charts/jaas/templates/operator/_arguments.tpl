@@ -28,6 +28,9 @@
 {{- with $operator.watchNamespaces }}
 - {{ printf "--watch-namespaces=%s" (join "," .) | quote }}
 {{- end }}
+{{- with $operator.labelSelector }}
+- {{ printf "--label-selector=%s" . | quote }}
+{{- end }}
 - {{ printf "--max-withdraw-wait=%s" (include "jaas.text" $operator.maxWithdrawWait) | quote }}
 - {{ printf "--max-concurrent-reconciles=%d" (int64 $operator.maxConcurrentReconciles) | quote }}
 - {{ printf "--rerender-rate=%s" (include "jaas.text" $operator.rerenderRate) | quote }}
@@ -37,6 +40,15 @@
 {{- end }}
 - {{ printf "--flux-namespace=%s" $operator.sources.fluxNamespace | quote }}
 - {{ printf "--source-cache=%s" (include "jaas.bytes" (list "operator.sources.cache" $operator.sources.cache)) | quote }}
+{{- range $operator.libraries.paths }}
+- {{ printf "--library-path=%s" . | quote }}
+{{- end }}
+{{- range $name, $image := $operator.libraries.images }}
+- {{ printf "--library-path=%s/images/%s" (include "jaas.libraries" $) $name | quote }}
+{{- end }}
+{{- if $operator.libraries.configMaps }}
+- {{ printf "--library-path=%s/configmaps" (include "jaas.libraries" .) | quote }}
+{{- end }}
 {{- with $operator.runbookBaseURL }}
 - {{ printf "--runbook-base-url=%s" . | quote }}
 {{- end }}
@@ -93,6 +105,7 @@
 - {{ printf "--storage-read-timeout=%s" (include "jaas.text" $storage.readTimeout) | quote }}
 - {{ printf "--storage-write-timeout=%s" (include "jaas.text" $storage.writeTimeout) | quote }}
 - {{ printf "--storage-cache=%s" (include "jaas.bytes" (list "operator.storage.cache" $storage.cache)) | quote }}
+- {{ printf "--storage-namespace-quota=%s" (include "jaas.share" (list "operator.storage.namespaceQuota" $storage.namespaceQuota)) | quote }}
 - {{ printf "--storage-take-over=%t" $storage.takeOver | quote }}
 - {{ printf "--storage-check-interval=%s" (include "jaas.text" $storage.checkInterval) | quote }}
 - {{ printf "--storage-scrub-period=%s" (include "jaas.text" $storage.scrub.period) | quote }}

@@ -70,6 +70,20 @@ rendered again: a render gives what the snippet gives now.
 Exit codes: 0 done  3 some did not heal  5 refused or declined  6 no match
             7 forbidden  124 timed out";
 
+/// What every command has in common that changes the store.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct How {
+    /// How the change is made.
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    /// How the store is reached.
+    #[command(flatten)]
+    pub(crate) road: RoadArgs,
+    /// Where the operator is.
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+}
+
 /// Exactly one level of `storage prune`.
 #[derive(Args, Clone, Debug, Default)]
 #[group(required = true, multiple = false)]
@@ -110,15 +124,9 @@ pub(crate) struct PruneArgs {
     /// Longest time for the whole run.
     #[arg(long, value_name = "TIME", value_parser = positive_duration, default_value = "30m")]
     pub(crate) timeout: Duration,
-    /// How the change is made.
+    /// How, by which road, and of which operator.
     #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// How the store is reached.
-    #[command(flatten)]
-    pub(crate) road: RoadArgs,
-    /// Where the operator is.
-    #[command(flatten)]
-    pub(crate) operator: OperatorArgs,
+    pub(crate) how: How,
 }
 
 /// Flags of `storage sweep`.
@@ -130,15 +138,9 @@ pub(crate) struct SweepArgs {
     /// Uploads to a bucket that never ended are meant; a folder has none.
     #[arg(long)]
     pub(crate) multipart: bool,
-    /// How the change is made.
+    /// How, by which road, and of which operator.
     #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// How the store is reached.
-    #[command(flatten)]
-    pub(crate) road: RoadArgs,
-    /// Where the operator is.
-    #[command(flatten)]
-    pub(crate) operator: OperatorArgs,
+    pub(crate) how: How,
 }
 
 /// Flags of `storage find-orphans`.
@@ -162,15 +164,9 @@ pub(crate) struct OrphanArgs {
     /// With --delete: how many at most; otherwise 500, and a fifth of the store.
     #[arg(long, value_name = "N", requires = "delete")]
     pub(crate) max_delete: Option<usize>,
-    /// How the change is made.
+    /// How, by which road, and of which operator.
     #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// How the store is reached.
-    #[command(flatten)]
-    pub(crate) road: RoadArgs,
-    /// Where the operator is.
-    #[command(flatten)]
-    pub(crate) operator: OperatorArgs,
+    pub(crate) how: How,
 }
 
 /// Why nobody owns something.
@@ -216,13 +212,7 @@ pub(crate) struct RepairArgs {
     /// Longest time for the whole run.
     #[arg(long, value_name = "TIME", value_parser = positive_duration, default_value = "30m")]
     pub(crate) timeout: Duration,
-    /// How the change is made.
+    /// How, by which road, and of which operator.
     #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// How the store is reached.
-    #[command(flatten)]
-    pub(crate) road: RoadArgs,
-    /// Where the operator is.
-    #[command(flatten)]
-    pub(crate) operator: OperatorArgs,
+    pub(crate) how: How,
 }

@@ -45,6 +45,8 @@ Examples
   kubectl jaas storage ls
   # of one snippet
   kubectl jaas storage ls web -n team-a
+  # what stays served although the operator does not look after it any more
+  kubectl jaas storage ls --out-of-scope
 
 Exit codes: 0 done  3 not all could be seen  7 forbidden";
 
@@ -110,7 +112,7 @@ pub(crate) struct DuArgs {
     /// Every snippet, which is what happens anyway.
     #[arg(long, conflicts_with = "selector")]
     pub(crate) all: bool,
-    /// With --selector: in every namespace.
+    /// With --selector: of every namespace, not only that of the context.
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
     /// How the store is reached.
@@ -127,6 +129,10 @@ pub(crate) struct LsArgs {
     /// One snippet in the namespace (-n); every file otherwise.
     #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(complete::snippets))]
     pub(crate) name: Option<String>,
+    /// Only files of snippets that the operator does not look after, by --watch-namespaces and --label-selector: they stay served, and
+    /// nothing is done about them.
+    #[arg(long)]
+    pub(crate) out_of_scope: bool,
     /// How the store is reached.
     #[command(flatten)]
     pub(crate) road: RoadArgs,
@@ -226,7 +232,7 @@ pub(crate) struct AdviseArgs {
     /// What about.
     #[arg(value_name = "TOPIC", value_enum)]
     pub(crate) topic: Topic,
-    /// With resize: the size of the volume.
+    /// With resize and quota: the size.
     #[arg(long, value_name = "SIZE", value_parser = super::size)]
     pub(crate) to: Option<u64>,
     /// How the store is reached.
@@ -244,6 +250,8 @@ pub(crate) enum Topic {
     Persistence,
     /// A larger volume.
     Resize,
+    /// How much all artifacts together may take.
+    Quota,
     /// A limit for the size of single artifacts.
     Limits,
     /// More memory for the operator.

@@ -55,7 +55,7 @@ fn only_a_required_right_of_a_named_command_fails() {
 
 #[test]
 fn every_command_that_asks_a_cluster_has_its_needs_in_the_table() {
-    let offline = ["auth", "completion", "exit-codes", "help", "storage"];
+    let offline = ["auth", "completion", "exit-codes", "help", "options", "storage"];
     let knows = |name: &str| chosen(Some(name)).is_ok();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();

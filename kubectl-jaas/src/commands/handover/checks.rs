@@ -81,7 +81,7 @@ impl Facts<'_> {
             (_, false, Method::Cooperative) => (
                 StepState::Failed,
                 format!(
-                    "{} does not renew {}, so it would not answer; another takes over by itself, or use --method evict",
+                    "{} does not renew {}, so it would not answer; use --method evict, with --allow-outage where no other Pod is ready",
                     self.before.pod(),
                     self.place
                 ),

@@ -118,7 +118,11 @@ impl Facts<'_> {
         }
         let first = self.targets.iter().find(|target| target.outcome == TargetOutcome::Failed)?;
         let (name, namespace) = (&first.object.name, &first.object.namespace);
-        Some(format!("-o wide lists each; for the whole story: kubectl describe jsonnetsnippet {name} -n {namespace}"))
+        let more = match self.count(TargetOutcome::Failed) {
+            1 => "",
+            _ => "\nall of them: kubectl jaas status",
+        };
+        Some(format!("why, and what to do: kubectl jaas explain {name} -n {namespace}{more}"))
     }
 
     fn count(&self, outcome: TargetOutcome) -> usize {
@@ -137,8 +141,7 @@ impl Facts<'_> {
     fn proof(&self) -> String {
         match self.verified {
             Verified::No => String::new(),
-            Verified::Yes(1) => "; 1 artifact verified".to_owned(),
-            Verified::Yes(count) => format!("; {count} artifacts verified"),
+            Verified::Yes(number) => format!("; {} verified", hint::count(number, "artifact")),
             Verified::Not { why, .. } => format!("; artifacts not verified: {why}"),
         }
     }

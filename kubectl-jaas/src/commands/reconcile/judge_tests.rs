@@ -70,7 +70,7 @@ fn one_failure_is_partial() {
         (verdict.exit, verdict.message.as_str()),
         (Exit::Partial, "1 of 2 snippets synced in 2.0 s (1/s); 1 failed")
     );
-    assert!(verdict.hint.unwrap().contains("kubectl describe jsonnetsnippet y -n a"));
+    assert!(verdict.hint.unwrap().contains("kubectl jaas explain y -n a"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jaas_api::library::LibrarySpec;
 use jaas_api::snippet::SnippetSpec;
 use jaas_api::{JsonnetLibrary, JsonnetSnippet};
 use serde_json::Value;
@@ -10,7 +11,12 @@ use serde_json::Value;
 use super::super::Error;
 
 /// Files by name.
-pub(super) type Files = BTreeMap<String, String>;
+pub(super) use jaas_sources::Files;
+
+/// Files that stand in an object.
+pub(super) fn bytes<'a>(files: impl IntoIterator<Item = (&'a String, &'a String)>) -> Files {
+    files.into_iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect()
+}
 
 /// Everything of a snippet that decides the result.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,14 +41,19 @@ pub(super) fn is_file(word: &str) -> bool {
 pub(super) fn program(path: &str, text: String) -> Input {
     let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let spec = SnippetSpec { entry_file: name.clone(), ..SnippetSpec::default() };
-    Input { label: "file".to_owned(), spec, files: Files::from([(name, text)]), libraries: BTreeMap::new() }
+    Input {
+        label: "file".to_owned(),
+        spec,
+        files: Files::from([(name, text.into_bytes())]),
+        libraries: BTreeMap::new(),
+    }
 }
 
-/// The one snippet of a file, and the files of the libraries that stand beside it, by name.
+/// The one snippet of a file, and the libraries that stand beside it, by name.
 ///
 /// # Errors
 /// No snippet, several, or something that cannot be read.
-pub(super) fn documents(file: &str, text: &str) -> Result<(JsonnetSnippet, BTreeMap<String, Files>), Error> {
+pub(super) fn documents(file: &str, text: &str) -> Result<(JsonnetSnippet, BTreeMap<String, LibrarySpec>), Error> {
     let wrong = |cause: String| Error::File { file: file.to_owned(), cause };
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| wrong(error.to_string()))?;
     let (mut snippets, mut libraries) = (Vec::new(), BTreeMap::new());
@@ -55,7 +66,7 @@ pub(super) fn documents(file: &str, text: &str) -> Result<(JsonnetSnippet, BTree
                 let library: JsonnetLibrary =
                     serde_json::from_value(document).map_err(|error| wrong(error.to_string()))?;
                 let name = library.metadata.name.unwrap_or_default();
-                libraries.extend(library.spec.files.map(|files| (name, files)));
+                libraries.insert(name, library.spec);
             }
             _ => {}
         }
@@ -67,36 +78,28 @@ pub(super) fn documents(file: &str, text: &str) -> Result<(JsonnetSnippet, BTree
     }
 }
 
-/// The libraries of a snippet that are present, by alias.
-pub(super) fn aliased(snippet: &JsonnetSnippet, present: &BTreeMap<String, Files>) -> BTreeMap<String, Files> {
-    let references = snippet.spec.libraries.iter();
-    let found = references.filter_map(|it| Some((it.alias().to_owned(), present.get(&it.name)?.clone())));
-    found.collect()
-}
-
-/// A snippet with its libraries.
-///
-/// # Errors
-/// Its files come from a Flux source, or there are none.
-pub(super) fn of(snippet: JsonnetSnippet, libraries: BTreeMap<String, Files>) -> Result<Input, Error> {
-    let name = snippet.metadata.name.unwrap_or_default();
-    let label = match snippet.metadata.namespace {
-        Some(namespace) => format!("{namespace}/{name}"),
-        None => name,
-    };
+/// A snippet whose files, and those of all its libraries, stand in the file; `None` where something has to be asked for.
+pub(super) fn whole(snippet: &JsonnetSnippet, present: &BTreeMap<String, LibrarySpec>) -> Option<Input> {
     if snippet.spec.source_ref.is_some() {
-        return Err(needs_flux(&format!("snippet `{label}`")));
+        return None;
     }
-    let files = snippet.spec.files.clone().unwrap_or_default();
-    Ok(Input { label, spec: snippet.spec, files, libraries })
+    let found = snippet.spec.libraries.iter().map(|library| {
+        let files = present.get(&library.name)?.files.as_ref()?;
+        Some((library.alias().to_owned(), bytes(files)))
+    });
+    let libraries = found.collect::<Option<_>>()?;
+    Some(of(snippet.clone(), bytes(snippet.spec.files.iter().flatten()), libraries))
 }
 
-/// What is said where files come from a Flux source.
-pub(super) fn needs_flux(what: &str) -> Error {
-    Error::Refused {
-        what: format!("the files of {what} come from a Flux source, which this version does not fetch"),
-        how: "render a file with the files inline: kubectl jaas render FILE".to_owned(),
-    }
+/// How messages name a snippet.
+pub(super) fn label(snippet: &JsonnetSnippet) -> String {
+    let name = snippet.metadata.name.clone().unwrap_or_default();
+    snippet.metadata.namespace.as_ref().map_or_else(|| name.clone(), |namespace| format!("{namespace}/{name}"))
+}
+
+/// A snippet with its files and its libraries.
+pub(super) fn of(snippet: JsonnetSnippet, files: Files, libraries: BTreeMap<String, Files>) -> Input {
+    Input { label: label(&snippet), spec: snippet.spec, files, libraries }
 }
 
 #[cfg(test)]
@@ -128,9 +131,8 @@ kind: ConfigMap
     #[test]
     fn a_file_holds_one_snippet_and_its_libraries() {
         let (snippet, present) = documents("f", FILE).unwrap();
-        let libraries = aliased(&snippet, &present);
-        assert_eq!(libraries["l"]["x"], "{y: 1}");
-        let input = of(snippet, libraries).unwrap();
+        let input = whole(&snippet, &present).unwrap();
+        assert_eq!(input.libraries["l"]["x"], b"{y: 1}");
         assert_eq!((input.label.as_str(), input.spec.entry_file.as_str()), ("web", "main.jsonnet"));
         let two = format!("{FILE}---\n{FILE}");
         assert_eq!(
@@ -141,10 +143,14 @@ kind: ConfigMap
     }
 
     #[test]
-    fn what_needs_flux_says_so() {
-        let text = "kind: JsonnetSnippet\nmetadata: {name: web}\nspec: {sourceRef: {kind: GitRepository, name: g}}";
-        let (snippet, _) = documents("f", text).unwrap();
-        let error = of(snippet, BTreeMap::new()).unwrap_err();
-        assert!(error.to_string().contains("come from a Flux source"), "{error}");
+    fn what_is_not_in_the_file_has_to_be_asked_for() {
+        let source = "sourceRef: {kind: GitRepository, name: g}";
+        let (snippet, present) =
+            documents("f", &format!("kind: JsonnetSnippet\nmetadata: {{name: web}}\nspec: {{{source}}}")).unwrap();
+        assert_eq!(whole(&snippet, &present), None);
+        let (snippet, present) = documents("f", &FILE.replace("files: {x: '{y: 1}'}", source)).unwrap();
+        assert_eq!(whole(&snippet, &present), None);
+        let (snippet, _) = documents("f", FILE).unwrap();
+        assert_eq!(whole(&snippet, &BTreeMap::new()), None);
     }
 }

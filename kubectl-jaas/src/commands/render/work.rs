@@ -11,7 +11,7 @@ use jaas_storage::Content;
 use serde_json::Value;
 
 use super::super::{Error, Verdict};
-use super::input::{Files, Input};
+use super::input::Input;
 use crate::cli::RenderArgs;
 use crate::exit::Exit;
 use crate::operator::Operator;
@@ -81,7 +81,7 @@ pub(super) async fn content(
     Ok(Ok(match input.spec.output {
         Output::Rendered => Content::document("rendered.json", rendered),
         Output::Manifests => Content::document("manifests.yaml", rendered),
-        Output::Source => Content::tree(bytes(&input.files)),
+        Output::Source => Content::tree(input.files.clone()),
     }))
 }
 
@@ -106,7 +106,7 @@ fn timeout(operator: &Operator) -> Option<Duration> {
 }
 
 /// The operator's own variables, and those of the command line in their place.
-fn variables(args: &RenderArgs, operator: Option<&Operator>) -> Result<Files, Error> {
+fn variables(args: &RenderArgs, operator: Option<&Operator>) -> Result<BTreeMap<String, String>, Error> {
     let mut variables = operator.map(|operator| operator.external_variables().0).unwrap_or_default();
     for pair in &args.ext_var {
         let Some((name, value)) = pair.split_once('=') else {
@@ -118,11 +118,7 @@ fn variables(args: &RenderArgs, operator: Option<&Operator>) -> Result<Files, Er
     Ok(variables)
 }
 
-fn bytes(files: &Files) -> BTreeMap<String, Vec<u8>> {
-    files.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect()
-}
-
-fn request(input: &Input, operators: Files, operator: Option<&Operator>) -> Request {
+fn request(input: &Input, operators: BTreeMap<String, String>, operator: Option<&Operator>) -> Request {
     let spec = &input.spec;
     let named = |variable: &jaas_api::source::Variable| {
         let value = variable.value.clone().unwrap_or_default();
@@ -134,8 +130,8 @@ fn request(input: &Input, operators: Files, operator: Option<&Operator>) -> Requ
     Request {
         label: format!("{}/{}", input.label, spec.entry_file),
         entry: spec.entry_file.clone(),
-        files: bytes(&input.files),
-        libraries: input.libraries.iter().map(|(alias, files)| (alias.clone(), bytes(files))).collect(),
+        files: input.files.clone(),
+        libraries: input.libraries.clone(),
         external_variables: operators.chain(spec.external_variables.iter().map(named)).collect(),
         top_level_arguments: spec.tlas.iter().map(named).collect(),
         output: match spec.output {

@@ -119,8 +119,12 @@ pub(super) fn next(status: &Status) -> Vec<Next> {
         next.push(Next { command: format!("kubectl jaas explain {}", failed.reason), why });
     }
     if is(State::Unanswered).is_some() || is(State::Stale).is_some() || is(State::Pending).is_some() {
-        let why = "shows who leads and whether it lives".to_owned();
-        next.push(Next { command: "kubectl jaas leader".to_owned(), why });
+        let is_led = status.leader.as_ref().is_none_or(|leader| leader.alive);
+        let (command, why) = match is_led {
+            true => ("kubectl jaas leader", "shows who leads and whether it lives"),
+            false => ("kubectl jaas doctor", "finds why nobody leads, and says what to type"),
+        };
+        next.push(Next { command: command.to_owned(), why: why.to_owned() });
     }
     if status.artifacts.as_ref().is_some_and(|artifacts| !artifacts.wrong.is_empty()) {
         let why = "publishes again what is not announced".to_owned();

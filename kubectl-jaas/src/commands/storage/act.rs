@@ -43,7 +43,7 @@ pub(super) struct Acted {
     pub(super) stopped: Option<String>,
     /// What stood in the way of the road.
     pub(super) failure: Option<Failure>,
-    /// Files that were asked for, and of which no answer came.
+    /// Files that were asked for, and of which no answer came; 1 for a sweep, which names no files.
     pub(super) unknown: usize,
 }
 
@@ -177,7 +177,7 @@ impl Work<'_> {
         let mut clock = Clock { until: self.deadline, is_closing: false };
         let known = acted.deeds.len();
         let Some(asked) = self.under_way(&mut clock, acted, admin.act(&self.site, &request)).await else {
-            acted.unknown += items.len();
+            acted.unknown += items.len().max(1);
             return false;
         };
         let mut lines = match asked {
@@ -191,7 +191,7 @@ impl Work<'_> {
             let line = self.under_way(&mut clock, acted, lines.next()).await;
             let told = acted.deeds.len() - known;
             let Some(line) = line else {
-                acted.unknown += items.len().saturating_sub(told);
+                acted.unknown += items.len().max(1).saturating_sub(told);
                 return false;
             };
             match line {
@@ -216,12 +216,12 @@ impl Work<'_> {
                 Ok(None) => {
                     let cause = "the answer broke off; what it tells of is done all the same";
                     acted.failure = Some(Failure::new("admin", jaas_findings::known::Obstacle::Failed, cause));
-                    acted.unknown += items.len().saturating_sub(told);
+                    acted.unknown += items.len().max(1).saturating_sub(told);
                     return false;
                 }
                 Err(failure) => {
                     acted.failure = Some(failure);
-                    acted.unknown += items.len().saturating_sub(told);
+                    acted.unknown += items.len().max(1).saturating_sub(told);
                     return false;
                 }
             }
@@ -240,6 +240,10 @@ impl Work<'_> {
                     clock.is_closing = true;
                     clock.until = clock.until.min(Instant::now() + GRACE);
                     acted.ending = Ending::Stopped(signal);
+                    let wait = GRACE.as_secs();
+                    self.invocation.listener.say(&format!(
+                        "stopping: waiting up to {wait} s for what is under way; once more leaves at once"
+                    ));
                 }
                 () = tokio::time::sleep_until(clock.until) => {
                     if !clock.is_closing {

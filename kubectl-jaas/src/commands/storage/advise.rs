@@ -31,6 +31,8 @@ struct Basis {
     /// Bytes that the store takes now.
     used: Option<u64>,
     free: Option<u64>,
+    /// Bytes that all artifacts together may take; 0 for any.
+    quota: u64,
     /// Sizes of announced artifacts, smallest first.
     sizes: Vec<u64>,
     /// Largest artifact that is published; 0 for any.
@@ -64,6 +66,10 @@ pub(super) async fn run(args: &AdviseArgs, invocation: &Invocation<'_>, report: 
     let basis = Basis {
         used: usage.as_ref().map(|usage| usage.bytes),
         free: usage.as_ref().and_then(|usage| usage.free_bytes),
+        quota: match usage.as_ref().and_then(|usage| usage.quota) {
+            Some(quota) => quota,
+            None => ground.flags.get("storage-quota").and_then(facts::quantity).unwrap_or_default(),
+        },
         volume,
         sizes,
         limit: ground.flags.get("max-artifact-bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or_default(),
@@ -96,6 +102,7 @@ fn advice(topic: Topic, basis: &Basis) -> Result<Advice, Error> {
     match topic {
         Topic::Persistence => persistence(basis),
         Topic::Resize => resize(basis),
+        Topic::Quota => quota(basis),
         Topic::Limits => Ok(limits(basis)),
         Topic::Memory => Ok(memory(basis)),
         Topic::Ownership => ownership(basis),
@@ -190,6 +197,34 @@ fn resize(basis: &Basis) -> Result<Advice, Error> {
         facts,
         text: format!("{patch}\n# and so that the next upgrade agrees:\n{}", helm(basis, &values)),
         then: vec!["kubectl jaas storage df".to_owned()],
+    })
+}
+
+fn quota(basis: &Basis) -> Result<Advice, Error> {
+    let used_bytes = basis.used.unwrap_or_default();
+    let wanted = basis.to.unwrap_or_else(|| used_bytes.saturating_mul(ROOM).max(basis.quota.saturating_mul(2)));
+    if wanted < used_bytes {
+        let what = format!("{} are stored already, so nothing could be published any more", words(used_bytes));
+        return Err(refuse(&what, "name a larger size with --to, or make room: kubectl jaas storage prune --help"));
+    }
+    let size = gibibytes(wanted);
+    let mut facts = vec![match basis.quota {
+        0 => "all artifacts together may take what there is: no quota is set".to_owned(),
+        quota => format!("all artifacts together may take {} now (--storage-quota)", words(quota)),
+    }];
+    facts.push(used(basis));
+    if let Some(free) = basis.free.filter(|free| used_bytes.saturating_add(*free) < size << 30) {
+        facts.push(format!(
+            "the volume has only {} more: a larger one first: kubectl jaas storage advise resize",
+            words(free)
+        ));
+    }
+    facts.push("what takes the room: kubectl jaas storage du".to_owned());
+    Ok(Advice {
+        topic: "quota",
+        facts,
+        text: helm(basis, &[("operator.storage.quota", format!("{size}Gi"))]),
+        then: vec!["kubectl jaas reconcile --failed --allow-empty".to_owned()],
     })
 }
 
@@ -314,6 +349,7 @@ mod tests {
             advice(Topic::Persistence, &folder),
             advice(Topic::Resize, &claim(10 << 30)),
             advice(Topic::Limits, &claim(1)),
+            advice(Topic::Quota, &claim(1)),
             advice(Topic::Memory, &claim(1)),
         ];
         let mut seen = 0;
@@ -330,7 +366,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(seen, 5);
+        assert_eq!(seen, 6);
     }
 
     #[test]
@@ -345,6 +381,16 @@ mod tests {
         for topic in [Topic::Persistence, Topic::Resize, Topic::Ownership] {
             assert!(advice(topic, &Basis { store: Some(bucket.clone()), ..claim(1) }).is_err());
         }
+    }
+
+    #[test]
+    fn a_quota_is_never_proposed_below_what_is_stored() {
+        let basis = Basis { quota: 5 << 30, free: Some(1 << 30), ..claim(1) };
+        let told = advice(Topic::Quota, &basis).unwrap();
+        assert!(told.text.ends_with("operator.storage.quota=12Gi"), "{}", told.text);
+        assert!(told.facts.iter().any(|fact| fact.starts_with("the volume has only 1.0Gi more")), "{:?}", told.facts);
+        let small = Basis { to: Some(1 << 30), ..basis };
+        assert!(matches!(advice(Topic::Quota, &small), Err(Error::Refused { .. })));
     }
 
     #[test]

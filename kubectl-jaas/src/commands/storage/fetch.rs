@@ -4,10 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use bytes::Bytes;
-use jaas_api::ExternalArtifact;
 use jaas_findings::facts::Reply;
 use jaas_storage::artifact::{Digest, unpack};
-use kube::Api;
 
 use super::super::{Error, Invocation, Verdict, one};
 use super::ground::{self, Ground};
@@ -15,7 +13,7 @@ use super::prove::{self, Subject};
 use crate::cli::FetchArgs;
 use crate::exit::Exit;
 use crate::road::{Need, Road, prove};
-use crate::session::{Call, Writes};
+use crate::session::Writes;
 use crate::view::{Fetched, Found, Packed, Report};
 
 /// Downloads, proves, keeps.
@@ -30,12 +28,7 @@ pub(super) async fn run(args: &FetchArgs, invocation: &Invocation<'_>, report: &
     let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
     let key = one::key(&args.name, &ground.session, "storage fetch")?;
     invocation.listener.say(&format!("storage fetch of {key}; {}", ground.session.destination));
-    let snippet = one::get(&ground.session, &key, report).await?;
-    let artifacts: Api<ExternalArtifact> = Api::namespaced(ground.session.client.clone(), &key.namespace);
-    let group = jaas_api::artifact::FLUX_SOURCE_GROUP;
-    let call = Call::new("get", group, "externalartifacts", &["get"]).within(Some(&key.namespace)).named(&key.name);
-    let artifact = ground.session.call(&call, artifacts.get_opt(&key.name)).await?;
-    let subjects = prove::subjects(&[snippet], artifact.as_slice(), false);
+    let subjects = prove::of_one(&ground.session, &key, report).await?;
     let subject = choose(&subjects, args.revision.as_deref()).map_err(|what| Error::NoRevision { key, what })?;
 
     let site = ground.site(invocation, &args.operator, &args.road);

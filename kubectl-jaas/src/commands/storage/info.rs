@@ -17,11 +17,12 @@ use crate::session::Writes;
 use crate::view::{Found, Info, Report};
 
 /// Settings that decide about files.
-const TELLING: [&str; 22] = [
+const TELLING: [&str; 24] = [
     "storage-backend",
     "storage-path",
     "storage-base-url",
     "storage-quota",
+    "storage-namespace-quota",
     "storage-cache",
     "storage-orphan-age",
     "storage-sweep-interval",
@@ -30,6 +31,7 @@ const TELLING: [&str; 22] = [
     "max-withdraw-wait",
     "max-artifact-bytes",
     "watch-namespaces",
+    "label-selector",
     "s3-endpoint",
     "s3-bucket",
     "s3-prefix",

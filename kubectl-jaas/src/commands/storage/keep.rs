@@ -7,6 +7,7 @@ use jaas_findings::facts::snippets::path_of;
 use jaas_findings::facts::{File, FileClass};
 use jiff::Timestamp;
 
+use crate::consumers::Consumer;
 use crate::snippet::{Key, Snippet};
 
 /// What keeps a stored revision of a snippet that exists.
@@ -42,6 +43,8 @@ pub(super) struct Keep {
     /// When a revision left the history.
     retired: BTreeMap<String, Timestamp>,
     snippets: BTreeSet<Key>,
+    /// Who is seen to use a revision, in words.
+    used: BTreeMap<String, String>,
 }
 
 impl Keep {
@@ -61,6 +64,21 @@ impl Keep {
         let announced = artifacts.iter().filter_map(|artifact| artifact.published());
         keep.current.extend(announced.map(|artifact| artifact.path.clone()).filter(|path| !path.is_empty()));
         keep
+    }
+
+    /// Notes what objects that use artifacts are seen to have applied.
+    pub(super) fn note_used(&mut self, consumers: &[Consumer]) {
+        for consumer in consumers {
+            let Key { namespace, name } = &consumer.artifact;
+            let paths = consumer.revisions.iter().filter_map(|revision| path_of(namespace, name, revision));
+            let words = format!("{} {}/{}", consumer.kind, consumer.namespace, consumer.name);
+            self.used.extend(paths.map(|path| (path, words.clone())));
+        }
+    }
+
+    /// Who is seen to use a revision.
+    pub(super) fn user(&self, path: &str) -> Option<&str> {
+        self.used.get(path).map(String::as_str)
     }
 
     /// Whether there is such a snippet.

@@ -1,16 +1,20 @@
 //! `storage ls`: files of the store.
 
+use std::collections::BTreeSet;
+
 use jaas_findings::facts::{File, FileClass};
 use jiff::Timestamp;
 
 use super::super::{Error, Invocation, Verdict, one};
 use super::ground::{self, Ground};
 use super::keep::{Keep, owner};
+use super::scope::Watched;
 use super::space::partly;
 use crate::cli::LsArgs;
 use crate::road::Need;
 use crate::session::Writes;
 use crate::size::words;
+use crate::snippet::Snippet;
 use crate::view::{FileView, Found, Report};
 
 /// Notes the files.
@@ -36,8 +40,15 @@ pub(super) async fn run(args: &LsArgs, invocation: &Invocation<'_>, report: &mut
     let opened = ground::look(invocation, ground::open(&site, Need::List, invocation)).await?;
     let (inventory, omitted) = ground::look(invocation, async { Ok(opened.road.inventory(namespace).await?) }).await?;
     // What holds a file is worth knowing, and not needed to list it.
+    let scope = Watched::of(&ground.flags)?;
+    let mut left_out = BTreeSet::new();
     let keep = match ground::objects(&ground.session, namespace).await {
-        Ok((snippets, artifacts)) => Some(Keep::of(&snippets, &artifacts)),
+        Ok((snippets, artifacts)) => {
+            left_out.extend(snippets.iter().filter(|snippet| !scope.selects(snippet)).map(Snippet::key));
+            Some(Keep::of(&snippets, &artifacts))
+        }
+        // By their labels snippets can be left out that cannot be seen, and then nothing can be said of their files.
+        Err(error) if args.out_of_scope && scope.has_labels() => return Err(error.into()),
         Err(error) => {
             invocation.listener.say(&format!("what holds the files is not known: {error}"));
             None
@@ -45,11 +56,16 @@ pub(super) async fn run(args: &LsArgs, invocation: &Invocation<'_>, report: &mut
     };
     let grace = ground.flags.seconds("artifact-gc-grace").unwrap_or_default();
     let now = Timestamp::now();
-    let is_meant = |file: &&File| key.as_ref().is_none_or(|key| owner(&file.path).as_ref() == Some(key));
+    let is_out_of_scope =
+        |file: &File| owner(&file.path).is_some_and(|key| !scope.watches(&key.namespace) || left_out.contains(&key));
+    let is_meant = |file: &&File| {
+        key.as_ref().is_none_or(|key| owner(&file.path).as_ref() == Some(key))
+            && (!args.out_of_scope || is_out_of_scope(file))
+    };
     let files: Vec<_> =
         inventory.files.iter().filter(is_meant).map(|file| view(file, keep.as_ref(), grace, now)).collect();
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();
-    let message = format!("{} files, {}", files.len(), words(bytes));
+    let message = format!("{}, {}", crate::hint::count(files.len(), "file"), words(bytes));
     report.detail = Some(ground.view(Some(&opened), Found::Files(files)));
     Ok(partly(message, inventory.complete, &omitted))
 }

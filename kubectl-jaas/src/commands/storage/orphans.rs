@@ -16,11 +16,11 @@ use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Resource as _};
 use tokio::time::Instant;
 
-use self::decide::{Decided, Seen, refusal};
+use self::decide::{Decided, Seen, many, refusal};
 use super::super::consent::{Danger, consent};
 use super::super::ending::Ending;
 use super::super::mark::mark;
-use super::super::{Error, Invocation, Verdict, again};
+use super::super::{Error, Invocation, Verdict};
 use super::act::{Acted, Work, act, items};
 use super::ground::{self, Ground};
 use super::info;
@@ -28,6 +28,7 @@ use super::keep::{Keep, owner};
 use crate::cli::{DryRun, OrphanArgs};
 use crate::exit::Exit;
 use crate::facts::{self, Scope};
+use crate::hint::count;
 use crate::road::{Need, Road};
 use crate::session::{self, Call, Session, Writes};
 use crate::size::words;
@@ -43,22 +44,22 @@ pub(in super::super) async fn run(
     invocation: &Invocation<'_>,
     report: &mut Report,
 ) -> Result<Verdict, Error> {
-    report.metadata.dry_run = DryRun::word(args.change.dry_run);
-    report.metadata.reason.clone_from(&args.change.reason);
+    report.metadata.dry_run = DryRun::word(args.how.change.dry_run);
+    report.metadata.reason.clone_from(&args.how.change.reason);
     let namespace = invocation.connection.namespace.as_deref();
     report.metadata.scope.all_namespaces = namespace.is_none();
     report.metadata.scope.namespaces = namespace.iter().map(|name| (*name).to_owned()).collect();
-    let writes = if args.delete { Writes::of(args.change.dry_run) } else { Writes::Refused };
-    let ground = Ground::open(invocation, &args.operator, &args.road, writes, report).await?;
+    let writes = if args.delete { Writes::of(args.how.change.dry_run) } else { Writes::Refused };
+    let ground = Ground::open(invocation, &args.how.operator, &args.how.road, writes, report).await?;
     let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace `{name}`"));
     invocation.listener.say(&format!("find orphans in {place}; {}", ground.session.destination));
-    let site = ground.site(invocation, &args.operator, &args.road);
+    let site = ground.site(invocation, &args.how.operator, &args.how.road);
     let need = if args.delete { Need::Act } else { Need::List };
     let mut opened = ground::look(invocation, ground::open(&site, need, invocation)).await?;
     let stats = ground::look(invocation, async { Ok(opened.road.stats(&ground.flags).await?) }).await?;
     let (inventory, omitted) = ground::look(invocation, async { Ok(opened.road.inventory(namespace).await?) }).await?;
     let world = ground::look(invocation, World::look(&ground.session, namespace, &inventory)).await?;
-    let events = if args.from_events { Some(events(&ground.session, namespace).await?) } else { None };
+    let events = if args.from_events { Some(events(&ground, namespace).await?) } else { None };
     report.metadata.scope.snippets = world.snippets.len();
     let keep = Keep::of(&world.snippets, &world.artifacts);
     let unlisted: BTreeSet<_> = world.unlisted.iter().chain(&omitted).cloned().collect();
@@ -75,24 +76,26 @@ pub(in super::super) async fn run(
         now: Timestamp::now(),
     };
     let decided = seen.decide();
-    let count = decided.files.len() + decided.external.len();
-    let confirm = format!("delete {count} in {}", ground.namespace());
+    let number = decided.files.len() + decided.external.len();
+    let confirm = format!("delete {number} in {}", ground.namespace());
     let mut orphans = Orphans {
         groups: decided.groups.clone(),
         orphans: decided.sum,
         external: decided.external.len() as u64,
         owner: info::owner(&stats),
         doubts: decided.doubts.clone(),
-        confirm: (count > 0).then(|| confirm.clone()),
+        confirm: (number > 0).then(|| confirm.clone()),
         items: Vec::new(),
     };
     let what = sentence(&decided);
-    if !args.delete || count == 0 {
-        let verdict = look_verdict(&decided, what, &confirm);
+    let stored = inventory.files.iter().filter(|file| file.class == FileClass::Revision).count();
+    if !args.delete || number == 0 {
+        let limited = args.max_delete.is_none() && many(decided.files.len(), stored).is_some();
+        let limit = if limited { format!(" --max-delete {}", decided.files.len()) } else { String::new() };
+        let verdict = look_verdict(&decided, what, &format!("--delete{limit} --confirm '{confirm}'"), args.from_events);
         report.detail = Some(ground.view(Some(&opened), Found::Orphans(orphans)));
         return Ok(verdict);
     }
-    let stored = inventory.files.iter().filter(|file| file.class == FileClass::Revision).count();
     let refused = match inventory.complete || !omitted.is_empty() {
         true => refusal(&stats, world.snippets.len(), &decided, stored, args.max_delete),
         false => Some((
@@ -105,12 +108,13 @@ pub(in super::super) async fn run(
         return Err(Error::Refused { what, how });
     }
     let question = format!("{what}\nThey are removed for good. There is no undo.");
-    let asked = consent(Danger::Severe, &question, &confirm, args.confirm.as_deref(), &args.change, invocation).await;
+    let asked =
+        consent(Danger::Severe, &question, &confirm, args.confirm.as_deref(), &args.how.change, invocation).await;
     if let Err(error) = asked {
         report.detail = Some(ground.view(Some(&opened), Found::Orphans(orphans)));
         return Err(error);
     }
-    if args.change.dry_run == Some(DryRun::Client) {
+    if args.how.change.dry_run == Some(DryRun::Client) {
         let message = format!("would remove {what}; nothing was changed; to do it: --confirm '{confirm}'");
         report.detail = Some(ground.view(Some(&opened), Found::Orphans(orphans)));
         return Ok(Verdict { exit: Exit::Done, message, hint: None });
@@ -121,10 +125,10 @@ pub(in super::super) async fn run(
     let work = Work {
         site,
         invocation,
-        change: &args.change,
+        change: &args.how.change,
         deadline: Instant::now() + LIMIT,
         action: Action::DeleteOrphans,
-        dry_run: args.change.dry_run.is_some(),
+        dry_run: args.how.change.dry_run.is_some(),
         older_than: None,
     };
     // What is announced goes first: consumers must not fetch what is being removed.
@@ -133,7 +137,7 @@ pub(in super::super) async fn run(
         if ground::stopped(invocation).is_some() {
             break;
         }
-        external.push(remove(&ground.session, artifact, args.change.dry_run).await);
+        external.push(remove(&ground.session, artifact, args.how.change.dry_run).await);
     }
     let mut acted = match decided.files.as_slice() {
         [] => Acted::nothing(),
@@ -147,22 +151,25 @@ pub(in super::super) async fn run(
     let gone = external.iter().filter(|deed| matches!(deed.outcome, "removed" | "would-remove")).count();
     acted.deeds.extend(external);
     if let Some(operator) = ground.operator.as_ref().filter(|_| acted.count("removed") > 0) {
-        let what = format!("removed {} orphans", acted.count("removed"));
+        let what = format!("removed {}", count(acted.count("removed"), "orphan"));
         let object = operator.0.object_ref(&());
-        mark(&ground.session, invocation, &args.change, &object, "OrphansDeletedByHand", &what).await;
+        mark(&ground.session, invocation, &args.how.change, &object, "OrphansDeletedByHand", &what).await;
     }
-    let verb = if args.change.dry_run.is_some() { "would remove" } else { "removed" };
+    let verb = if args.how.change.dry_run.is_some() { "would remove" } else { "removed" };
     let message = format!(
-        "{verb} {} files, {}, and {gone} ExternalArtifacts{}",
-        acted.removed.files,
+        "{verb} {}, {}, and {}{}",
+        count(acted.removed.files, "file"),
         words(acted.removed.bytes),
+        count(gone, "ExternalArtifact"),
         acted.rest()
     );
     let exit = match acted.exit() {
         Exit::Done if !decided.doubts.is_empty() => Exit::Partial,
         exit => exit,
     };
-    let hint = acted.hint(&again()).or_else(|| decided.doubts.first().cloned());
+    // The words count what is there, so those of this run do not fit what it leaves.
+    let again = "see what is left, and the words for it: kubectl jaas storage find-orphans --delete --dry-run";
+    let hint = acted.hint(again).or_else(|| decided.doubts.first().cloned());
     orphans.items = acted.deeds;
     report.detail = Some(ground.view(Some(&opened), Found::Orphans(orphans)));
     Ok(Verdict { exit, message, hint })
@@ -171,18 +178,23 @@ pub(in super::super) async fn run(
 fn sentence(decided: &Decided) -> String {
     let files = decided.files.len();
     let external = decided.external.len();
-    let mut text = format!("{files} files, {}", words(decided.sum.bytes));
+    let mut text = format!("{}, {}", count(files, "file"), words(decided.sum.bytes));
     if external > 0 {
-        text.push_str(&format!(", {external} ExternalArtifacts"));
+        text.push_str(&format!(", {}", count(external, "ExternalArtifact")));
     }
     text
 }
 
 /// How a look is judged that removes nothing.
-fn look_verdict(decided: &Decided, what: String, confirm: &str) -> Verdict {
+fn look_verdict(decided: &Decided, what: String, flags: &str, from_events: bool) -> Verdict {
     let is_none = decided.files.is_empty() && decided.external.is_empty();
     let rights = || Some("the rights: kubectl jaas auth storage --yaml".to_owned());
     match (is_none, decided.doubts.is_empty()) {
+        (true, true) if from_events => Verdict {
+            exit: Exit::Done,
+            message: "no orphans of a snippet that an Event tells of".to_owned(),
+            hint: Some("for all others: kubectl jaas storage find-orphans".to_owned()),
+        },
         (true, true) => Verdict { exit: Exit::Done, message: "no orphans".to_owned(), hint: None },
         (true, false) => Verdict {
             exit: Exit::Partial,
@@ -192,9 +204,7 @@ fn look_verdict(decided: &Decided, what: String, confirm: &str) -> Verdict {
         (false, _) => Verdict {
             exit: Exit::Findings,
             message: format!("orphans: {what}"),
-            hint: Some(format!(
-                "to remove them for good: kubectl jaas storage find-orphans --delete --confirm '{confirm}'"
-            )),
+            hint: Some(format!("to remove them for good: kubectl jaas storage find-orphans {flags}")),
         },
     }
 }
@@ -249,8 +259,9 @@ async fn namespaces(session: &Session) -> Option<BTreeSet<String>> {
 }
 
 /// Snippets that were let go with their files in place.
-async fn events(session: &Session, namespace: Option<&str>) -> Result<BTreeSet<Key>, Error> {
-    match facts::withdrawals(session, &Scope { namespace, labels: None }).await {
+async fn events(ground: &Ground, namespace: Option<&str>) -> Result<BTreeSet<Key>, Error> {
+    let scope = Scope { namespace, labels: None };
+    match facts::withdrawals(&ground.session, &scope, Some(ground.namespace())).await {
         Known::Yes(events) => {
             Ok(events.into_iter().map(|event| Key { namespace: event.namespace, name: event.name }).collect())
         }
@@ -313,13 +324,13 @@ mod tests {
     #[test]
     fn orphans_beat_doubts_and_doubts_beat_silence() {
         let doubtful = || Decided { doubts: vec!["no".to_owned()], ..Decided::default() };
-        let exit = |decided: &Decided| look_verdict(decided, sentence(decided), "x").exit;
+        let exit = |decided: &Decided| look_verdict(decided, sentence(decided), "x", false).exit;
         assert_eq!(exit(&Decided::default()), Exit::Done);
         assert_eq!(exit(&doubtful()), Exit::Partial);
         let artifact: ExternalArtifact =
             serde_json::from_value(serde_json::json!({"metadata": {}, "spec": {}})).unwrap();
         let found = Decided { external: vec![artifact], ..doubtful() };
         assert_eq!(exit(&found), Exit::Findings);
-        assert_eq!(sentence(&found), "0 files, 0 B, 1 ExternalArtifacts");
+        assert_eq!(sentence(&found), "0 files, 0 B, 1 ExternalArtifact");
     }
 }

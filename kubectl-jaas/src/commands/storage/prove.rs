@@ -10,12 +10,14 @@ use jaas_findings::facts::snippets::path_of;
 use tokio::time::Instant;
 
 use super::super::ending::Ending;
+use super::super::{Error, one};
 use crate::cli::Sample;
 use crate::facts;
 use crate::interrupt::Stop;
 use crate::road::{Admin, Failure, Road};
+use crate::session::Session;
 use crate::snippet::{Key, Snippet};
-use crate::view::Proof;
+use crate::view::{Proof, Report};
 
 /// Files of a bucket or folder that are read at once.
 const AT_ONCE: usize = 4;
@@ -62,6 +64,20 @@ pub(in crate::commands) fn subjects(
         }
     }
     subjects.into_values().collect()
+}
+
+/// What one snippet announces and what its history names.
+///
+/// # Errors
+/// It cannot be asked for.
+pub(in crate::commands) async fn of_one(
+    session: &Session,
+    key: &Key,
+    report: &mut Report,
+) -> Result<Vec<Subject>, Error> {
+    let snippet = one::get(session, key, report).await?;
+    let artifact = one::artifact(session, key).await?;
+    Ok(subjects(&[snippet], artifact.as_slice(), false))
 }
 
 /// Whether an artifact belongs to a part of all. The part of a name never changes, so that all parts together are all.

@@ -21,9 +21,10 @@ use super::act::{Acted, Work, act, items};
 use super::ground::{self, Ground};
 use super::keep::{Keep, owner};
 use crate::cli::{DryRun, PruneArgs};
+use crate::consumers;
 use crate::exit::Exit;
 use crate::facts::Scope;
-use crate::hint;
+use crate::hint::{self, count};
 use crate::road::{Admin, Need, Opened, Road, Site};
 use crate::session::{Session, Writes};
 use crate::size::words;
@@ -40,14 +41,14 @@ pub(in super::super) async fn run(
     let level = Level::of(&args.level);
     let choice =
         Choice::new(&args.targets, States::default(), invocation.connection.namespace.as_deref(), "storage prune")?;
-    report.metadata.dry_run = DryRun::word(args.change.dry_run);
-    report.metadata.reason.clone_from(&args.change.reason);
-    let writes = Writes::of(args.change.dry_run);
-    let ground = Ground::open(invocation, &args.operator, &args.road, writes, report).await?;
+    report.metadata.dry_run = DryRun::word(args.how.change.dry_run);
+    report.metadata.reason.clone_from(&args.how.change.reason);
+    let writes = Writes::of(args.how.change.dry_run);
+    let ground = Ground::open(invocation, &args.how.operator, &args.how.road, writes, report).await?;
     let selection = choice.within(&ground.session.namespace);
     report.metadata.scope = selection.scope();
     invocation.listener.say(&format!("storage prune of {selection}; {}", ground.session.destination));
-    let site = ground.site(invocation, &args.operator, &args.road);
+    let site = ground.site(invocation, &args.how.operator, &args.how.road);
     let job = Job { args, invocation, ground: &ground, site, selection: &selection, level, deadline };
     let mut opened = ground::look(invocation, ground::open(&site, Need::Act, invocation)).await?;
     let looked = ground::look(invocation, job.look(&opened)).await?;
@@ -62,8 +63,13 @@ pub(in super::super) async fn run(
     let nothing = looked.plan.doomed.is_empty() && !job.shortens(&looked);
     if nothing {
         let message = match looked.plan.in_grace.files {
+            0 if looked.plan.in_use.files > 0 => {
+                format!("nothing to remove; {} in use by consumers", count(looked.plan.in_use.files, "revision"))
+            }
             0 => "nothing to remove".to_owned(),
-            files => format!("nothing to remove; {files} revisions are in their grace, which --beyond-keep ignores"),
+            files => {
+                format!("nothing to remove; {} in their grace, which --beyond-keep ignores", count(files, "revision"))
+            }
         };
         report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
         return Ok(Verdict { exit: Exit::Done, message, hint: None });
@@ -71,11 +77,12 @@ pub(in super::super) async fn run(
     let words = job.words(&looked);
     let danger = if matches!(level, Level::Keep(_)) { Danger::Severe } else { Danger::Bounded };
     let question = job.question(&looked);
-    if let Err(error) = consent(danger, &question, &words, args.confirm.as_deref(), &args.change, invocation).await {
+    if let Err(error) = consent(danger, &question, &words, args.confirm.as_deref(), &args.how.change, invocation).await
+    {
         report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
         return Err(error);
     }
-    let verdict = match args.change.dry_run {
+    let verdict = match args.how.change.dry_run {
         Some(DryRun::Client) => job.planned(&looked, &words, &prune),
         Some(DryRun::Server) => {
             if let Level::Keep(keep) = level {
@@ -108,7 +115,7 @@ pub(in super::super) async fn run(
             job.done(acted, &mut prune)
         }
     };
-    if args.change.dry_run.is_none() && verdict.exit == Exit::Done {
+    if args.how.change.dry_run.is_none() && verdict.exit == Exit::Done {
         let command = "kubectl jaas reconcile --failed --allow-empty".to_owned();
         report.next = vec![Next { command, why: "renders what could not be published for want of room".to_owned() }];
     }
@@ -162,7 +169,8 @@ impl Job<'_> {
         let (inventory, omitted) = opened.road.inventory(namespace).await?;
         ground::whole(&inventory, &omitted)?;
         let (all, artifacts) = ground::objects(self.session(), namespace).await?;
-        let keep = Keep::of(&all, &artifacts);
+        let mut keep = Keep::of(&all, &artifacts);
+        self.note_used(&mut keep).await;
         let meant = match &self.args.targets.selector {
             Some(labels) => {
                 let scope = Scope { namespace, labels: Some(labels) };
@@ -184,6 +192,22 @@ impl Job<'_> {
         Ok(Looked { snippets, keep, plan, free })
     }
 
+    /// Notes what Flux's objects are seen to have applied. Where they cannot be seen that is said, and nobody is kept from making room.
+    async fn note_used(&self, keep: &mut Keep) {
+        let [applying, releasing] = &consumers::APPLYING;
+        let (first, second) =
+            tokio::join!(consumers::list(self.session(), applying), consumers::list(self.session(), releasing));
+        for listed in [first, second] {
+            match listed {
+                Ok(listed) => keep.note_used(&listed),
+                Err(error) => {
+                    let line = format!("whether a consumer still uses an older revision is not seen: {error}");
+                    self.invocation.listener.say(&line);
+                }
+            }
+        }
+    }
+
     /// Whether histories are shortened first.
     fn shortens(&self, looked: &Looked) -> bool {
         matches!(self.level, Level::Keep(keep) if !plan::longer(&looked.snippets, keep).is_empty())
@@ -196,7 +220,9 @@ impl Job<'_> {
                 let is_it =
                     |snippet: &&Snippet| snippet.key().namespace == row.namespace && snippet.key().name == row.name;
                 let keeper = looked.snippets.iter().find(is_it).and_then(Snippet::keeper);
-                row.note = keeper.map(|keeper| format!("{keeper} sets spec.history")).unwrap_or_default();
+                if let Some(keeper) = keeper {
+                    row.note = format!("{keeper} sets spec.history");
+                }
             }
         }
         Prune {
@@ -235,8 +261,8 @@ impl Job<'_> {
         if let Level::Keep(keep) = self.level {
             let longer = plan::longer(&looked.snippets, keep);
             text.push_str(&format!(
-                "spec.history of {} snippets becomes {keep}; roll-back targets are lost\n",
-                longer.len()
+                "spec.history of {} becomes {keep}; roll-back targets are lost\n",
+                count(longer.len(), "snippet")
             ));
             let kept: Vec<_> = longer
                 .iter()
@@ -246,8 +272,11 @@ impl Job<'_> {
                 text.push_str(&format!("{line}, which may set it back\n"));
             }
         }
+        for row in plan.rows.iter().filter(|row| !row.note.is_empty()).take(3) {
+            text.push_str(&format!("{}/{}: {}\n", row.namespace, row.name, row.note));
+        }
         let Sum { files, bytes } = plan.total;
-        text.push_str(&format!("Remove {files} revisions, {}, for good? There is no undo.", words(bytes)));
+        text.push_str(&format!("Remove {}, {}, for good? There is no undo.", count(files, "revision"), words(bytes)));
         text
     }
 
@@ -276,7 +305,7 @@ impl Job<'_> {
         let work = Work {
             site: self.site,
             invocation: self.invocation,
-            change: &self.args.change,
+            change: &self.args.how.change,
             deadline: self.deadline,
             action,
             dry_run,
@@ -290,11 +319,11 @@ impl Job<'_> {
         for snippet in snippets {
             let key = snippet.key();
             let is_gone = |deed: &&Deed| deed.outcome == "removed" && owner(&deed.path).as_ref() == Some(&key);
-            let count = acted.deeds.iter().filter(is_gone).count();
-            if count > 0 {
-                let what = format!("removed {count} stored revisions ({})", self.level.word());
+            let gone = acted.deeds.iter().filter(is_gone).count();
+            if gone > 0 {
+                let what = format!("removed {} ({})", count(gone, "stored revision"), self.level.word());
                 let object = snippet.object_ref(&());
-                mark(self.session(), self.invocation, &self.args.change, &object, "PrunedByHand", &what).await;
+                mark(self.session(), self.invocation, &self.args.how.change, &object, "PrunedByHand", &what).await;
             }
         }
     }
@@ -310,7 +339,8 @@ impl Job<'_> {
             },
             Level::Expired | Level::BeyondKeep => String::new(),
         };
-        let message = format!("would {longer}remove {files} revisions, {}{confirm}", crate::size::words(bytes));
+        let message =
+            format!("would {longer}remove {}, {}{confirm}", count(files, "revision"), crate::size::words(bytes));
         Verdict {
             exit: Exit::Done,
             message: format!("{message}; nothing was changed, and there would be no undo"),
@@ -334,7 +364,7 @@ impl Job<'_> {
         prune.removed = acted.removed;
         let Sum { files, bytes } = acted.removed;
         let free = prune.free_after.map(|free| format!(", {} free now", words(free))).unwrap_or_default();
-        let message = format!("removed {files} revisions, {}{free}{}", words(bytes), acted.rest());
+        let message = format!("removed {}, {}{free}{}", count(files, "revision"), words(bytes), acted.rest());
         let verdict = Verdict { exit: acted.exit(), message, hint: acted.hint(&super::super::again()) };
         merge(&mut prune.items, acted.deeds);
         verdict

@@ -2,7 +2,7 @@
 //!
 //! One at a time, and no further after the first that does not heal: what breaks one may break all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jaas_api::RECONCILE_REQUEST;
 use jaas_api::admin::{Action, ActionItem};
@@ -19,11 +19,13 @@ use super::super::settle::{self, Waiting};
 use super::super::watch::Watch;
 use super::super::{Error, Invocation, Verdict, again};
 use super::act::{Work, act};
-use super::ground::{self, Ground};
+use super::ground;
+use super::meant::{self, Ask, Meant};
 use super::prove::{self, Subject};
 use crate::cli::{DryRun, RepairArgs};
 use crate::exit::Exit;
-use crate::facts::{self, Scope};
+use crate::facts;
+use crate::hint::count;
 use crate::progress::Progress;
 use crate::road::{Admin, Need, Road, Site};
 use crate::session::{Call, FIELD_MANAGER, Session, Writes};
@@ -35,25 +37,23 @@ pub(super) async fn run(args: &RepairArgs, invocation: &Invocation<'_>, report: 
     let deadline = Instant::now() + args.timeout;
     let choice =
         Choice::new(&args.targets, States::default(), invocation.connection.namespace.as_deref(), "storage repair")?;
-    report.metadata.dry_run = DryRun::word(args.change.dry_run);
-    report.metadata.reason.clone_from(&args.change.reason);
-    let writes = Writes::of(args.change.dry_run);
-    let ground = Ground::open(invocation, &args.operator, &args.road, writes, report).await?;
-    let selection = choice.within(&ground.session.namespace);
-    report.metadata.scope = selection.scope();
-    invocation.listener.say(&format!("storage repair of {selection}; {}", ground.session.destination));
-    let scope = Scope { namespace: selection.namespace.as_deref(), labels: args.targets.selector.as_deref() };
-    let snippets = selection.matching(facts::list_snippets(&ground.session, &scope).await?);
-    report.metadata.scope.snippets = snippets.len();
-    if let Err(error) = selection.check(&snippets) {
-        if args.allow_empty && snippets.is_empty() {
-            return Ok(Verdict { exit: Exit::Done, message: error.to_string(), hint: None });
-        }
-        return Err(error.into());
-    }
-    let artifacts = facts::list_artifacts(&ground.session, &scope).await?;
+    report.metadata.dry_run = DryRun::word(args.how.change.dry_run);
+    report.metadata.reason.clone_from(&args.how.change.reason);
+    let ask = Ask {
+        command: "storage repair",
+        choice,
+        labels: args.targets.selector.as_deref(),
+        allow_empty: args.allow_empty,
+        operator: &args.how.operator,
+        road: &args.how.road,
+        writes: Writes::of(args.how.change.dry_run),
+    };
+    let Meant { ground, selection, snippets, artifacts } = match meant::look(ask, invocation, report).await? {
+        Ok(meant) => meant,
+        Err(nothing) => return Ok(nothing),
+    };
     let subjects = prove::subjects(&snippets, &artifacts, false);
-    let site = ground.site(invocation, &args.operator, &args.road);
+    let site = ground.site(invocation, &args.how.operator, &args.how.road);
     let mut opened = ground::look(invocation, ground::open(&site, Need::Act, invocation)).await?;
 
     let mut proofs: Vec<Proof> = Vec::new();
@@ -73,7 +73,8 @@ pub(super) async fn run(args: &RepairArgs, invocation: &Invocation<'_>, report: 
         Ending::Complete => {}
         Ending::Stopped(signal) => return Err(Error::Stopped(signal)),
         Ending::Deadline | Ending::Broken(_) => {
-            let message = format!("only {} of {total} artifacts were read in time; nothing was changed", proofs.len());
+            let message =
+                format!("only {} of {} read in time; nothing was changed", proofs.len(), count(total, "artifact"));
             return Ok(Verdict {
                 exit: Exit::TimedOut,
                 message,
@@ -86,7 +87,7 @@ pub(super) async fn run(args: &RepairArgs, invocation: &Invocation<'_>, report: 
     proofs.sort_by(|a, b| a.path.cmp(&b.path));
     if proofs.is_empty() {
         report.detail = Some(ground.view(Some(&opened), Found::Repairs(Vec::new())));
-        let message = format!("nothing is damaged among {} artifacts", total - unread);
+        let message = format!("nothing is damaged among {}", count(total - unread, "artifact"));
         return Ok(match unread {
             0 => Verdict { exit: Exit::Done, message, hint: None },
             unread => Verdict {
@@ -107,13 +108,13 @@ pub(super) async fn run(args: &RepairArgs, invocation: &Invocation<'_>, report: 
         Found::Repairs(all.chain(repairs).collect())
     };
     if !damaged.is_empty()
-        && let Err(error) = consent(Danger::Bounded, &question, "", None, &args.change, invocation).await
+        && let Err(error) = consent(Danger::Bounded, &question, "", None, &args.how.change, invocation).await
     {
         report.detail = Some(ground.view(Some(&opened), planned(repairs)));
         return Err(error);
     }
-    if args.change.dry_run == Some(DryRun::Client) {
-        let message = format!("would repair {} artifacts; nothing was changed", damaged.len());
+    if args.how.change.dry_run == Some(DryRun::Client) {
+        let message = format!("would repair {}; nothing was changed", count(damaged.len(), "artifact"));
         report.detail = Some(ground.view(Some(&opened), planned(repairs)));
         return Ok(Verdict { exit: Exit::Done, message, hint: None });
     }
@@ -136,7 +137,7 @@ pub(super) async fn run(args: &RepairArgs, invocation: &Invocation<'_>, report: 
             break;
         }
     }
-    let verdict = verdict(&repairs, stopped.as_ref(), args.change.dry_run.is_some());
+    let verdict = verdict(&repairs, stopped.as_ref(), args.how.change.dry_run.is_some());
     report.next = next(&repairs);
     report.detail = Some(ground.view(Some(&opened), Found::Repairs(repairs)));
     Ok(verdict)
@@ -150,23 +151,42 @@ fn repair(proof: &Proof, outcome: &'static str, message: String) -> Repair {
     Repair { proof: proof.clone(), outcome, message }
 }
 
-/// What is repaired, and what is left alone: a suspended snippet is not rendered, so that its damaged file would only be lost.
+/// Why a render would not bring the damaged bytes back, as far as the snippet itself tells; and what to do about it.
+fn hindrance(snippet: &Snippet) -> Option<(&'static str, &'static str)> {
+    let observed = snippet.status.as_ref().and_then(|status| status.observed_generation);
+    if snippet.is_suspended() {
+        return Some(("suspended: it would not be rendered again", "resume it first: kubectl jaas resume"));
+    }
+    if observed != snippet.metadata.generation {
+        let why = "its spec changed and was not rendered since: a render would give something else";
+        return Some((why, "let it be rendered first: kubectl jaas reconcile"));
+    }
+    None
+}
+
+/// What is repaired, and what is left alone: what would not be rendered again to the same would only be lost.
 fn sort<'a>(
     proofs: &'a [Proof],
     snippets: &[Snippet],
     selection: &Selection,
 ) -> Result<(Vec<&'a Proof>, Vec<Repair>), Error> {
-    let paused: BTreeSet<_> = snippets.iter().filter(|snippet| snippet.is_suspended()).map(Snippet::key).collect();
-    let (left, damaged): (Vec<_>, Vec<_>) = proofs.iter().partition(|proof| paused.contains(&key(proof)));
-    if let (Some(first), Which::Names(_)) = (left.first(), &selection.which) {
-        let Key { namespace, name } = key(first);
-        return Err(Error::Refused {
-            what: format!("{namespace}/{name} is suspended, so it would not be rendered again; nothing was changed"),
-            how: format!("resume it first: kubectl jaas resume {name} -n {namespace}"),
-        });
+    let hindered: BTreeMap<_, _> =
+        snippets.iter().filter_map(|snippet| Some((snippet.key(), hindrance(snippet)?))).collect();
+    let (mut left, mut damaged) = (Vec::new(), Vec::new());
+    for proof in proofs {
+        match hindered.get(&key(proof)) {
+            None => damaged.push(proof),
+            Some((why, how)) if matches!(selection.which, Which::Names(_)) => {
+                let Key { namespace, name } = key(proof);
+                return Err(Error::Refused {
+                    what: format!("{namespace}/{name} is left alone, {why}; nothing was changed"),
+                    how: format!("{how} {name} -n {namespace}"),
+                });
+            }
+            Some((why, _)) => left.push(repair(proof, "skipped", (*why).to_owned())),
+        }
     }
-    let why = "suspended: it would not be rendered again";
-    Ok((damaged, left.into_iter().map(|proof| repair(proof, "skipped", why.to_owned())).collect()))
+    Ok((damaged, left))
 }
 
 struct Healer<'a> {
@@ -181,11 +201,11 @@ struct Healer<'a> {
 impl Healer<'_> {
     /// Sets one aside, has its snippet rendered, and proves the new file.
     async fn heal(&self, admin: &mut Admin, proof: &Proof, snippet: Option<&Snippet>) -> (Repair, Ending) {
-        let is_dry = self.args.change.dry_run.is_some();
+        let is_dry = self.args.how.change.dry_run.is_some();
         let work = Work {
             site: self.site,
             invocation: self.invocation,
-            change: &self.args.change,
+            change: &self.args.how.change,
             deadline: self.deadline,
             action: Action::Repair,
             dry_run: is_dry,
@@ -214,7 +234,7 @@ impl Healer<'_> {
         };
         let object = snippet.object_ref(&());
         let what = format!("set aside damaged {}", proof.path);
-        mark(self.session, self.invocation, &self.args.change, &object, "RepairedByHand", &what).await;
+        mark(self.session, self.invocation, &self.args.how.change, &object, "RepairedByHand", &what).await;
         if proof.role != "current" {
             let message = "set aside; a revision of the history is not rendered again".to_owned();
             return (told("set-aside", message), Ending::Complete);
@@ -288,22 +308,22 @@ fn next(repairs: &[Repair]) -> Vec<Next> {
 }
 
 fn verdict(repairs: &[Repair], stopped: Option<&Ending>, is_dry: bool) -> Verdict {
-    let count = |outcome: &str| repairs.iter().filter(|repair| repair.outcome == outcome).count();
+    let ended = |outcome: &str| repairs.iter().filter(|repair| repair.outcome == outcome).count();
     let exit = match stopped {
         Some(Ending::Stopped(signal)) => signal.exit(),
         Some(Ending::Deadline) => Exit::TimedOut,
         Some(Ending::Broken(error)) => error.exit(),
-        _ if count("failed") + count("skipped") > 0 => Exit::Partial,
+        _ if ended("failed") + ended("skipped") > 0 => Exit::Partial,
         _ => Exit::Done,
     };
     let mut message = match is_dry {
-        true => format!("would repair {} artifacts; nothing was changed", count("would-repair")),
-        false => format!("{} healed", count("healed")),
+        true => format!("would repair {}; nothing was changed", count(ended("would-repair"), "artifact")),
+        false => format!("{} healed", ended("healed")),
     };
     let others = [("set-aside", "of histories set aside"), ("failed", "did not heal"), ("skipped", "left alone")];
     for (outcome, words) in others {
-        if count(outcome) > 0 {
-            message.push_str(&format!("; {} {words}", count(outcome)));
+        if ended(outcome) > 0 {
+            message.push_str(&format!("; {} {words}", ended(outcome)));
         }
     }
     let first = repairs.iter().find(|repair| matches!(repair.outcome, "failed" | "skipped"));
@@ -340,6 +360,13 @@ mod tests {
         assert_eq!(sorted(Which::All, paused.clone()).unwrap(), (0, 1));
         assert!(matches!(sorted(Which::Names(BTreeSet::new()), paused), Err(Error::Refused { .. })));
         assert_eq!(sorted(Which::Names(BTreeSet::new()), snippet()).unwrap(), (1, 0));
+        // So is one that would be rendered to something else.
+        let mut changed = snippet();
+        changed.metadata.generation = Some(99);
+        assert_eq!(sorted(Which::All, changed.clone()).unwrap(), (0, 1));
+        let Err(Error::Refused { what, how }) = sorted(Which::Names(BTreeSet::new()), changed) else { panic!() };
+        assert!(what.contains("a render would give something else"), "{what}");
+        assert_eq!(how, "let it be rendered first: kubectl jaas reconcile web -n team-a");
     }
 
     #[test]

@@ -10,9 +10,11 @@ use super::super::select::{Choice, States};
 use super::super::{Error, Invocation, Verdict};
 use super::ground::{self, Ground};
 use super::keep::{Hold, Keep, owner};
+use super::share;
 use crate::cli::{DuArgs, StoreArgs, Targets};
 use crate::exit::Exit;
 use crate::facts::{self, Scope};
+use crate::hint::count;
 use crate::road::Need;
 use crate::session::Writes;
 use crate::size::words;
@@ -86,16 +88,23 @@ pub(super) async fn du(args: &DuArgs, invocation: &Invocation<'_>, report: &mut 
         }
     };
     let grace = ground.flags.seconds("artifact-gc-grace").unwrap_or_default();
-    let uses = uses(&inventory.files, &keep, meant.as_ref(), grace, Timestamp::now());
+    let mut uses = uses(&inventory.files, &keep, meant.as_ref(), grace, Timestamp::now());
+    let quota = match share::flag(&ground.flags) {
+        Some(flag) => ground::look(invocation, async { Ok(opened.road.stats(&ground.flags).await.ok()) })
+            .await?
+            .and_then(|stats| share::bytes(flag, &stats.usage.unwrap_or_default())),
+        None => None,
+    };
+    share::tell(&mut uses, &inventory.files, ground.flags.backend() == "local", quota);
     report.metadata.scope.snippets = uses.iter().filter(|it| it.exists).count();
     let total = uses.iter().fold(Sum::default(), |sum, it| sum.and(it.stored));
     let expired = uses.iter().fold(Sum::default(), |sum, it| sum.and(it.expired));
     let message = format!(
-        "{} in {} files; {} in {} files that nothing holds",
+        "{} in {}; {} in {} that nothing holds",
         words(total.bytes),
-        total.files,
+        count(total.files, "file"),
         words(expired.bytes),
-        expired.files
+        count(expired.files, "file")
     );
     report.detail = Some(ground.view(Some(&opened), Found::Uses(uses)));
     Ok(partly(message, inventory.complete, &omitted))

@@ -12,6 +12,7 @@ use super::act::{Work, act};
 use super::ground::{self, Ground};
 use crate::cli::{DryRun, SweepArgs};
 use crate::exit::Exit;
+use crate::hint::count;
 use crate::road::{Need, Road};
 use crate::session::Writes;
 use crate::size::words;
@@ -24,17 +25,17 @@ const TRASH: u64 = 24 * 60 * 60;
 
 /// Plans, asks, sweeps.
 pub(super) async fn run(args: &SweepArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
-    report.metadata.dry_run = DryRun::word(args.change.dry_run);
-    report.metadata.reason.clone_from(&args.change.reason);
+    report.metadata.dry_run = DryRun::word(args.how.change.dry_run);
+    report.metadata.reason.clone_from(&args.how.change.reason);
     report.metadata.scope.all_namespaces = true;
-    let writes = Writes::of(args.change.dry_run);
-    let ground = Ground::open(invocation, &args.operator, &args.road, writes, report).await?;
+    let writes = Writes::of(args.how.change.dry_run);
+    let ground = Ground::open(invocation, &args.how.operator, &args.how.road, writes, report).await?;
     invocation.listener.say(&format!("storage sweep of the whole store; {}", ground.session.destination));
     if args.multipart && ground.flags.backend() != "s3" {
         let what = "a store in a folder has no uploads; nothing was changed".to_owned();
         return Err(Error::Refused { what, how: "leave --multipart out to remove halves of writes".to_owned() });
     }
-    let site = ground.site(invocation, &args.operator, &args.road);
+    let site = ground.site(invocation, &args.how.operator, &args.how.road);
     let mut opened = ground::look(invocation, ground::open(&site, Need::Act, invocation)).await?;
     let stats = ground::look(invocation, async { Ok(opened.road.stats(&ground.flags).await?) }).await?;
     let older_than = floor(args.older_than.map(|time| time.as_secs()), &stats.settings)?;
@@ -52,18 +53,19 @@ pub(super) async fn run(args: &SweepArgs, invocation: &Invocation<'_>, report: &
     if files == 0 && is_whole {
         let message = match sweep.young.files {
             0 => "nothing to sweep".to_owned(),
-            young => format!("nothing to sweep; {young} files are younger than {}", age(older_than)),
+            young => format!("nothing to sweep; {} too young, below {}", count(young, "file"), age(older_than)),
         };
         report.detail = Some(ground.view(Some(&opened), Found::Sweep(sweep)));
         return Ok(Verdict { exit: Exit::Done, message, hint: None });
     }
-    let plan = format!("{files} left-over files older than {}, {}", age(older_than), words(bytes));
-    let asked = consent(Danger::Bounded, &format!("{plan}\nRemove them?"), "", None, &args.change, invocation).await;
+    let plan = format!("{} older than {}, {}", count(files, "left-over file"), age(older_than), words(bytes));
+    let asked =
+        consent(Danger::Bounded, &format!("{plan}\nRemove them?"), "", None, &args.how.change, invocation).await;
     if let Err(error) = asked {
         report.detail = Some(ground.view(Some(&opened), Found::Sweep(sweep)));
         return Err(error);
     }
-    if args.change.dry_run == Some(DryRun::Client) {
+    if args.how.change.dry_run == Some(DryRun::Client) {
         report.detail = Some(ground.view(Some(&opened), Found::Sweep(sweep)));
         return Ok(Verdict {
             exit: Exit::Done,
@@ -74,10 +76,10 @@ pub(super) async fn run(args: &SweepArgs, invocation: &Invocation<'_>, report: &
     let work = Work {
         site,
         invocation,
-        change: &args.change,
+        change: &args.how.change,
         deadline: Instant::now() + LIMIT,
         action: Action::Sweep,
-        dry_run: args.change.dry_run.is_some(),
+        dry_run: args.how.change.dry_run.is_some(),
         older_than: Some(older_than),
     };
     let Road::Admin(admin) = &mut opened.road else {
@@ -85,16 +87,19 @@ pub(super) async fn run(args: &SweepArgs, invocation: &Invocation<'_>, report: &
     };
     let acted = act(&work, admin, &[]).await;
     sweep.removed = acted.removed.files;
-    let verb = if args.change.dry_run.is_some() { "would remove" } else { "removed" };
-    let message = format!("{verb} {} left-over files{}", acted.removed.files, acted.rest());
+    let verb = if args.how.change.dry_run.is_some() { "would remove" } else { "removed" };
+    let message = match acted.unknown {
+        0 => format!("{verb} {}{}", count(acted.removed.files, "left-over file"), acted.rest()),
+        _ => "the operator was asked and has not answered, so some or all left-over files may be gone".to_owned(),
+    };
     let verdict = Verdict { exit: acted.exit(), message, hint: acted.hint(&super::super::again()) };
     if !acted.deeds.is_empty() {
         sweep.items = acted.deeds;
     }
     if let Some(operator) = ground.operator.as_ref().filter(|_| sweep.removed > 0) {
-        let what = format!("removed {} left-over files", sweep.removed);
+        let what = format!("removed {}", count(sweep.removed, "left-over file"));
         let object = operator.0.object_ref(&());
-        mark(&ground.session, invocation, &args.change, &object, "SweptByHand", &what).await;
+        mark(&ground.session, invocation, &args.how.change, &object, "SweptByHand", &what).await;
     }
     report.detail = Some(ground.view(Some(&opened), Found::Sweep(sweep)));
     Ok(verdict)

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use super::super::ending::Ending;
 use super::super::select::{Choice, States};
 use super::super::{Error, Invocation, Verdict};
-use super::ground::{self, Ground};
+use super::ground;
+use super::meant::{self, Ask, Meant};
 use super::prove;
 use crate::cli::VerifyArgs;
 use crate::exit::Exit;
-use crate::facts::{self, Scope};
 use crate::progress::Progress;
 use crate::road::{Failure, Need};
 use crate::session::Writes;
@@ -22,20 +22,19 @@ pub(super) async fn run(args: &VerifyArgs, invocation: &Invocation<'_>, report: 
     let deadline = Instant::now() + args.timeout;
     let choice =
         Choice::new(&args.targets, States::default(), invocation.connection.namespace.as_deref(), "storage verify")?;
-    let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
-    let selection = choice.within(&ground.session.namespace);
-    report.metadata.scope = selection.scope();
-    invocation.listener.say(&format!("storage verify of {selection}; {}", ground.session.destination));
-    let scope = Scope { namespace: selection.namespace.as_deref(), labels: args.targets.selector.as_deref() };
-    let snippets = selection.matching(facts::list_snippets(&ground.session, &scope).await?);
-    report.metadata.scope.snippets = snippets.len();
-    if let Err(error) = selection.check(&snippets) {
-        if args.allow_empty && snippets.is_empty() {
-            return Ok(Verdict { exit: Exit::Done, message: error.to_string(), hint: None });
-        }
-        return Err(error.into());
-    }
-    let artifacts = facts::list_artifacts(&ground.session, &scope).await?;
+    let ask = Ask {
+        command: "storage verify",
+        choice,
+        labels: args.targets.selector.as_deref(),
+        allow_empty: args.allow_empty,
+        operator: &args.operator,
+        road: &args.road,
+        writes: Writes::Refused,
+    };
+    let Meant { ground, snippets, artifacts, .. } = match meant::look(ask, invocation, report).await? {
+        Ok(meant) => meant,
+        Err(nothing) => return Ok(nothing),
+    };
     let mut subjects = prove::subjects(&snippets, &artifacts, args.current);
     subjects.retain(|subject| prove::is_in(&subject.path, args.sample));
     let site = ground.site(invocation, &args.operator, &args.road);

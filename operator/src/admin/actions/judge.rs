@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use jaas_api::admin::{Action, ActionItem, ActionOutcome};
 use jaas_api::{ExternalArtifact, JsonnetSnippet};
 use jaas_storage::store::{Item, ItemKind};
+use kube::ResourceExt as _;
+use kube::core::{Selector, SelectorExt as _};
 
 use crate::admin::inventory::class;
 use crate::artifacts::orphans::decide::{kept_by_snippet, named_by_artifact, named_by_snippet};
@@ -73,6 +75,19 @@ pub(super) struct Facts {
     pub(super) snippet: Option<JsonnetSnippet>,
     /// The artifact of the same name, unless there is none.
     pub(super) artifact: Option<ExternalArtifact>,
+}
+
+/// Whether this operator looks after the snippet in whose folder the file is; one that is gone has no labels to tell.
+pub(super) fn by_labels(facts: &Facts, labels: &Selector) -> Result<(), Stays> {
+    let Some(snippet) = &facts.snippet else { return Ok(()) };
+    if labels.matches(snippet.labels()) {
+        return Ok(());
+    }
+    let why = format!(
+        "this operator does not look after the snippet {}, by its --label-selector, so it would not bring back what is missed",
+        snippet.name_any()
+    );
+    Err(Stays::new(ActionOutcome::Refused, why))
 }
 
 /// Whether a revision or a file that was set aside may be removed. `least_age` holds for orphans.
@@ -255,6 +270,23 @@ mod tests {
                 assert!(!allowed(action, odd, &[]), "{action:?} {odd}");
             }
         }
+    }
+
+    #[test]
+    fn what_the_selector_leaves_out_is_left_alone() {
+        let of = |labels: &[(&str, &str)]| {
+            let mut snippet = snippet();
+            let labels = labels.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+            snippet.metadata.labels = Some(labels.collect());
+            Facts { snippet: Some(snippet), ..Facts::default() }
+        };
+        let judged = |facts: &Facts, selector: &str| {
+            by_labels(facts, &jaas_api::selector::parse(selector).unwrap()).map_err(|stays| stays.outcome)
+        };
+        assert_eq!(judged(&of(&[("team", "a")]), "team=a"), Ok(()));
+        assert_eq!(judged(&of(&[]), "team=a"), Err(ActionOutcome::Refused));
+        assert_eq!(judged(&of(&[]), ""), Ok(()));
+        assert_eq!(judged(&Facts::default(), "team=a"), Ok(()), "an orphan has no labels");
     }
 
     #[test]

@@ -107,7 +107,16 @@ pub struct Decision {
 ///
 /// A file goes at the earliest in the second round that sees it as an orphan, since a listing may be wrong for a moment. One that
 /// a round did not see as an orphan, also because its namespace could not be listed, starts anew.
-pub fn decide(listing: &[Item], lists: &Lists, known: &Known, age: Duration, now: Instant) -> Decision {
+///
+/// `forced` are snippets that were let go with their files in place: those files need no guard.
+pub fn decide(
+    listing: &[Item],
+    lists: &Lists,
+    known: &Known,
+    forced: &BTreeSet<Key>,
+    age: Duration,
+    now: Instant,
+) -> Decision {
     let (mut all, mut next, mut due) = (0, Known::new(), Vec::new());
     for item in listing {
         let (Some(key), ItemKind::Revision(revision)) = (&item.key, &item.kind) else { continue };
@@ -123,20 +132,26 @@ pub fn decide(listing: &[Item], lists: &Lists, known: &Known, age: Duration, now
         }
         next.insert(file, since.unwrap_or(now));
     }
-    Decision { known: next, verdict: guard(due, all, lists) }
+    Decision { known: next, verdict: guard(due, all, lists, forced) }
 }
 
-fn guard(due: Vec<Orphan>, all: usize, lists: &Lists) -> Result<Vec<Orphan>, Guard> {
-    if due.is_empty() {
-        return Ok(due);
+/// Where a guard stops the rest, what was let go on purpose goes all the same.
+fn guard(due: Vec<Orphan>, all: usize, lists: &Lists, forced: &BTreeSet<Key>) -> Result<Vec<Orphan>, Guard> {
+    let (known, unknown): (Vec<_>, Vec<_>) = due.into_iter().partition(|orphan| forced.contains(&orphan.key));
+    let stopped = if unknown.is_empty() {
+        None
+    } else if lists.values().all(|namespace| namespace.snippets == 0) {
+        Some(Guard::NoSnippet)
+    } else if unknown.len() > ALWAYS_ALLOWED && unknown.len().saturating_mul(PART_ALLOWED) > all {
+        Some(Guard::TooMany { due: unknown.len(), all })
+    } else {
+        None
+    };
+    match stopped {
+        Some(guard) if known.is_empty() => Err(guard),
+        Some(_) => Ok(known),
+        None => Ok(known.into_iter().chain(unknown).collect()),
     }
-    if lists.values().all(|namespace| namespace.snippets == 0) {
-        return Err(Guard::NoSnippet);
-    }
-    if due.len() > ALWAYS_ALLOWED && due.len().saturating_mul(PART_ALLOWED) > all {
-        return Err(Guard::TooMany { due: due.len(), all });
-    }
-    Ok(due)
 }
 
 #[cfg(test)]
@@ -191,10 +206,11 @@ mod tests {
 
     /// What goes when everything that is an orphan has been one for long.
     fn goes(listing: &[Item], lists: &Lists) -> Result<Vec<String>, Guard> {
+        let none = BTreeSet::new();
         let start = Instant::now();
-        let noted = decide(listing, lists, &Known::new(), AGE, start);
+        let noted = decide(listing, lists, &Known::new(), &none, AGE, start);
         assert_eq!(noted.verdict, Ok(Vec::new()), "nothing goes when it is first seen");
-        let due = decide(listing, lists, &noted.known, AGE, start + AGE).verdict?;
+        let due = decide(listing, lists, &noted.known, &none, AGE, start + AGE).verdict?;
         Ok(due.iter().map(|orphan| orphan.key.path(&orphan.revision)).collect())
     }
 
@@ -269,15 +285,19 @@ mod tests {
             let mut known = Known::new();
             for (hour, lists, expected) in rounds {
                 let now = start + Duration::from_secs(hour * 3600);
-                let decision = decide(&item, lists, &known, AGE, now);
+                let decision = decide(&item, lists, &known, &BTreeSet::new(), AGE, now);
                 assert_eq!(!decision.verdict.unwrap().is_empty(), expected, "{what}, hour {hour}");
                 known = decision.known;
             }
         }
-        let at_once = decide(&item, &orphaned, &Known::new(), Duration::ZERO, start);
+        let none = BTreeSet::new();
+        let at_once = decide(&item, &orphaned, &Known::new(), &none, Duration::ZERO, start);
         assert_eq!(at_once.verdict, Ok(Vec::new()), "two listings, whatever the age");
-        assert_eq!(decide(&item, &orphaned, &at_once.known, Duration::ZERO, start).verdict.unwrap().len(), 1);
-        assert!(decide(&[], &orphaned, &at_once.known, AGE, start).known.is_empty(), "what is gone is forgotten");
+        assert_eq!(decide(&item, &orphaned, &at_once.known, &none, Duration::ZERO, start).verdict.unwrap().len(), 1);
+        assert!(
+            decide(&[], &orphaned, &at_once.known, &none, AGE, start).known.is_empty(),
+            "what is gone is forgotten"
+        );
     }
 
     #[test]
@@ -305,8 +325,29 @@ mod tests {
     #[test]
     fn ages_go_on_while_a_guard_stops() {
         let (item, none, start) = ([file("a", "web", "x")], lists(&[], &[]), Instant::now());
-        let noted = decide(&item, &none, &Known::new(), AGE, start).known;
-        let stopped = decide(&item, &none, &noted, AGE, start + AGE);
+        let noted = decide(&item, &none, &Known::new(), &BTreeSet::new(), AGE, start).known;
+        let stopped = decide(&item, &none, &noted, &BTreeSet::new(), AGE, start + AGE);
         assert_eq!((stopped.verdict, stopped.known), (Err(Guard::NoSnippet), noted));
+    }
+
+    #[test]
+    fn what_was_let_go_with_its_files_needs_no_guard() {
+        let key = |name: &str| Key::new("a", name).unwrap();
+        let (empty, one) = (lists(&[], &[]), lists(&[snippet("other", "", &[], &[])], &[]));
+        let gone: Vec<_> = (0..300).map(|n| file("a", &format!("gone{n}"), "x")).collect();
+        let lost: Vec<_> = (0..300).map(|n| file("a", &format!("lost{n}"), "x")).collect();
+        let forced: BTreeSet<_> = (0..300).map(|n| key(&format!("gone{n}"))).collect();
+        let start = Instant::now();
+        let verdict = |listing: &[Item], lists: &Lists| {
+            let noted = decide(listing, lists, &Known::new(), &forced, AGE, start).known;
+            assert_eq!(decide(listing, lists, &noted, &forced, AGE, start).verdict, Ok(Vec::new()), "the age counts");
+            decide(listing, lists, &noted, &forced, AGE, start + AGE).verdict.map(|due| due.len())
+        };
+        assert_eq!(verdict(&gone, &empty), Ok(300));
+        assert_eq!(verdict(&gone, &one), Ok(300));
+        assert_eq!(verdict(&lost, &one), Err(Guard::TooMany { due: 300, all: 300 }));
+        let both = [gone, lost].concat();
+        assert_eq!(verdict(&both, &one), Ok(300), "the others stay");
+        assert_eq!(verdict(&both, &empty), Ok(300));
     }
 }

@@ -27,7 +27,10 @@ pub(crate) const LEADER_STUCK: Entry = Entry::new(Error, Leader, "the leader doe
         "The leader hangs or cannot reach the API server, and there is no other replica, or it cannot reach it either.",
     )
     .type_in(&[
-        change("kubectl jaas force-handover", "lets another replica take over, and proves it"),
+        change(
+            "kubectl jaas force-handover --method evict --allow-outage",
+            "replaces the Pod that hangs, which would not answer a request to step down, and proves who leads then",
+        ),
         look("kubectl jaas logs", "shows what the holder last did"),
     ]);
 

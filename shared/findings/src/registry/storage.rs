@@ -143,3 +143,13 @@ pub(crate) const CLAIM_NOT_BOUND: Entry = Entry::new(Error, Storage, "the claim 
     .means("The store's PersistentVolumeClaim is missing, waits for a volume, or lost the one it had.")
     .because("No storage class or no volume fits, the volume was deleted, or the claim was never made.")
     .type_in(&[look("kubectl describe persistentvolumeclaim CLAIM -n JAAS_NAMESPACE", "shows what it waits for")]);
+
+pub(crate) const NAMESPACE_FULL: Entry = Entry::new(Error, Storage, "a namespace's share of the store is used up")
+    .means("Snippets of that namespace publish nothing new. What they published is still served, and other namespaces are not concerned.")
+    .because("The namespace keeps more, or larger, revisions than `--storage-namespace-quota` allows.")
+    .type_in(&[
+        look("kubectl jaas storage du -n NAMESPACE", "shows which of its snippets take the room"),
+        change("kubectl jaas storage prune --expired --all -n NAMESPACE", "removes revisions that nothing keeps any more"),
+    ])
+    .metrics(&["jaas_storage_namespace_bytes", "jaas_storage_namespace_quota_bytes"])
+    .reasons(&[Reason::StorageFull]);

@@ -1,5 +1,9 @@
 //! The operator's Pods. Pure.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use super::answers::count;
 use super::ask;
 use super::outcome::{Outcome, Seen};
@@ -12,6 +16,9 @@ use crate::finding::{Evidence, Finding, Subject};
 const DAY: u64 = 24 * 60 * 60;
 /// How long a Pod may take to become ready, or to get a node, before that is worth telling.
 const PATIENCE: u64 = 60;
+
+/// How long before a kill a change may have been its cause, in seconds.
+const SHORTLY: i64 = 10 * 60;
 
 const CRASHES: [&str; 1] = ["CrashLoopBackOff"];
 const IMAGES: [&str; 6] = [
@@ -61,8 +68,32 @@ pub(crate) fn out_of_memory(facts: &Facts) -> Outcome {
             format!("{}: {limit}, {} restarts{when}", pod.name, pod.restarts)
         });
         let kills = Evidence::several("kills", texts);
-        about(facts, killed, Code::OutOfMemory, "killed for want of memory within a day").with(kills)
+        let finding = about(facts, killed, Code::OutOfMemory, "killed for want of memory within a day").with(kills);
+        match suspects(facts, killed) {
+            suspects if suspects.is_empty() => finding,
+            suspects => finding.with(Evidence::several("changed shortly before", suspects)),
+        }
     }))
+}
+
+/// Snippets whose spec, or what they published, changed shortly before a kill: what the operator was at then. The latest comes first.
+fn suspects(facts: &Facts, killed: &[&Pod]) -> Vec<String> {
+    let ends: Vec<_> = killed.iter().filter_map(|pod| pod.last_termination.as_ref()?.at).collect();
+    let is_shortly_before =
+        |at: &Timestamp| ends.iter().any(|end| (0..=SHORTLY).contains(&end.duration_since(*at).as_secs()));
+    let snippets = facts.snippets.ok().map(|snippets| snippets.items.as_slice()).unwrap_or_default();
+    let artifacts = facts.artifacts.ok().map(Vec::as_slice).unwrap_or_default();
+    let specs = snippets.iter().filter_map(|it| Some((*it.spec_changed.ok()?, &it.namespace, &it.name)));
+    let made = snippets.iter().filter_map(|it| Some((it.created?, &it.namespace, &it.name)));
+    let published = artifacts.iter().filter_map(|it| Some((it.updated?, &it.namespace, &it.name)));
+    let mut latest = BTreeMap::new();
+    for (at, namespace, name) in specs.chain(made).chain(published).filter(|(at, ..)| is_shortly_before(at)) {
+        let known = latest.entry((namespace, name)).or_insert(at);
+        *known = at.max(*known);
+    }
+    let mut latest: Vec<_> = latest.into_iter().collect();
+    latest.sort_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
+    latest.into_iter().map(|((namespace, name), at)| format!("{namespace}/{name}, {at}")).collect()
 }
 
 /// `P102`.
@@ -152,4 +183,45 @@ pub(crate) fn scaled_to_zero(facts: &Facts) -> Outcome {
         .about([Subject::new("Deployment", &facts.operator.namespace, &deployment.name)])
         .with(Evidence::seen("replicas", 0).instead_of("1 or more"));
     Ok(finding.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+    use super::*;
+    use crate::facts::operator::Termination;
+    use crate::facts::{Artifact, Snippet, Snippets};
+    use crate::known::Known;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn whoever_changed_shortly_before_a_kill_is_suspected_the_latest_first() {
+        let mut facts = Facts::empty(at("2026-11-22T12:00:00Z"));
+        let snippet = |name: &str, changed: &str| Snippet {
+            namespace: "a".to_owned(),
+            name: name.to_owned(),
+            spec_changed: Known::Yes(at(changed)),
+            ..Snippet::default()
+        };
+        let items = vec![
+            snippet("early", "2026-11-22T11:40:00Z"),
+            snippet("web", "2026-11-22T11:52:00Z"),
+            snippet("late", "2026-11-22T11:59:30Z"),
+        ];
+        facts.snippets = Known::Yes(Snippets { items, ..Snippets::default() });
+        facts.artifacts = Known::Yes(vec![Artifact {
+            namespace: "a".to_owned(),
+            name: "grid".to_owned(),
+            updated: Some(at("2026-11-22T11:58:00Z")),
+            ..Artifact::default()
+        }]);
+        let end =
+            Termination { reason: "OOMKilled".to_owned(), at: Some(at("2026-11-22T11:59:00Z")), exit_code: Some(137) };
+        let killed = Pod { last_termination: Some(end), ..Pod::default() };
+        assert_eq!(suspects(&facts, &[&killed]), ["a/grid, 2026-11-22T11:58:00Z", "a/web, 2026-11-22T11:52:00Z"]);
+    }
 }

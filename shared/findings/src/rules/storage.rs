@@ -1,6 +1,6 @@
 //! Whether the store does what it is asked. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jaas_api::Reason;
 
@@ -8,6 +8,7 @@ use super::answers::{count, judge};
 use super::artifacts::{PRESENCE, presence};
 use super::ask;
 use super::outcome::{Outcome, Seen, Stop};
+use super::reconcile::about;
 use crate::code::{Code, Severity};
 use crate::facts::snippets::path_of;
 use crate::facts::{Facts, HealthState, LogRecord, Ready, Snippet, Usage};
@@ -87,7 +88,7 @@ pub(crate) fn full(facts: &Facts) -> Outcome {
         false => "nothing new can be stored",
     };
     let (is_full, means_inodes) = (gives(Reason::StorageFull), means_inodes(facts));
-    let blames = |ready: &Ready| is_full(ready) && !means_inodes(ready);
+    let blames = |ready: &Ready| is_full(ready) && !means_inodes(ready) && !means_namespace(ready);
     let usage = facts.store.usage.ok();
     let is_out = |usage: &&Usage| usage.is_over_quota() || usage.free_bytes.ok() == Some(&0);
     if let Some(usage) = usage.filter(is_out) {
@@ -157,7 +158,7 @@ pub(crate) fn no_inodes(facts: &Facts) -> Outcome {
     ask::only_local(facts)?;
     let summary = "the file system takes no further file";
     let (is_full, means_inodes) = (gives(Reason::StorageFull), means_inodes(facts));
-    let blames = |ready: &Ready| is_full(ready) && means_inodes(ready);
+    let blames = |ready: &Ready| is_full(ready) && means_inodes(ready) && !means_namespace(ready);
     let free = facts.store.usage.ok().and_then(|usage| usage.free_inodes.ok()).copied();
     if free == Some(Some(0)) {
         let figure = Evidence::seen("free inodes", 0).instead_of("some");
@@ -168,6 +169,41 @@ pub(crate) fn no_inodes(facts: &Facts) -> Outcome {
         Err(Stop::Unknown(_)) if free.is_some() => Ok(Seen::fine()),
         told => told,
     }
+}
+
+/// Whether a snippet that says that the store is full means the share of its namespace.
+fn means_namespace(ready: &Ready) -> bool {
+    ready.message.contains("--storage-namespace-quota=")
+}
+
+/// `S416`.
+pub(crate) fn namespace_full(facts: &Facts) -> Outcome {
+    let snippets = ask::snippets(facts)?;
+    let refused = |snippet: &&Snippet| {
+        snippet.failure().is_some_and(|ready| ready.reason == Reason::StorageFull.as_str() && means_namespace(ready))
+    };
+    let these: Vec<_> = snippets.items.iter().filter(refused).collect();
+    let namespaces: BTreeSet<_> = these.iter().map(|snippet| snippet.namespace.clone()).collect();
+    let messages: Vec<_> = these
+        .iter()
+        .filter_map(|snippet| snippet.failure().map(|ready| format!("{}: {}", snippet.subject().path(), ready.message)))
+        .collect();
+    Ok(about(snippets, these, |number| {
+        let mut finding = Finding::new(
+            Code::NamespaceFull,
+            format!(
+                "{} cannot publish: {} used up its share of the store",
+                count(number, "snippet"),
+                count(namespaces.len(), "namespace")
+            ),
+        );
+        if let Some(namespace) = namespaces.first() {
+            for command in &mut finding.commands {
+                command.command = command.command.replace("NAMESPACE", namespace);
+            }
+        }
+        finding.with(Evidence::several("conditions", messages))
+    }))
 }
 
 /// `S405`.

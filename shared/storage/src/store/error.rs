@@ -193,7 +193,7 @@ impl StoreError {
 }
 
 /// A number of bytes as a person reads it.
-pub(crate) fn bytes_shown(bytes: u64) -> String {
+pub fn bytes_shown(bytes: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
         Some((name, unit)) => {

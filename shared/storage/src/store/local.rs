@@ -49,6 +49,9 @@ struct Inner {
 }
 
 impl LocalStore {
+    /// Every file counts in whole blocks of this many bytes.
+    pub const BLOCK: u64 = tally::BLOCK;
+
     /// Opens the store, creating its directory where it is missing.
     ///
     /// # Errors

@@ -19,9 +19,12 @@ pub struct OwnerMark {
     pub cluster: String,
     /// The installation in that cluster, as `namespace/release`.
     pub release: String,
-    /// The namespaces whose snippets it serves, for a person; empty means all.
+    /// The namespaces whose snippets it serves; empty means all.
     #[serde(default)]
     pub scope: String,
+    /// Labels of the snippets that it serves, as a selector; empty means all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub selector: String,
 }
 
 impl OwnerMark {
@@ -31,6 +34,23 @@ impl OwnerMark {
     /// Whether both name the same installation; its scope may change.
     pub fn is_same_installation(&self, other: &Self) -> bool {
         (&self.cluster, &self.release) == (&other.cluster, &other.release)
+    }
+
+    /// Whether both serve the same snippets.
+    pub fn is_same_scope(&self, other: &Self) -> bool {
+        (&self.scope, &self.selector) == (&other.scope, &other.selector)
+    }
+
+    /// Whose snippets it serves, for a person.
+    pub fn scope_words(&self) -> String {
+        let namespaces = match self.scope.as_str() {
+            "" => "all namespaces".to_owned(),
+            names => format!("the namespaces {names}"),
+        };
+        match self.selector.as_str() {
+            "" => namespaces,
+            selector => format!("{namespaces}, labels {selector}"),
+        }
     }
 
     /// The stored form.
@@ -55,8 +75,10 @@ pub(crate) type Wrap = fn(ErrorKind, &'static str, String, serde_json::Error) ->
 pub enum Claim {
     /// It was nobody's and is ours now.
     Claimed,
-    /// It was ours; a changed scope was written.
+    /// It was ours.
     Held,
+    /// It was ours with another scope, which this mark told; the present one was written.
+    Rescoped(OwnerMark),
     /// It was another installation's, named here, and is ours now.
     TakenOver(Option<OwnerMark>),
     /// It is another installation's, or of a format that this program does not know; nothing was written.
@@ -90,7 +112,8 @@ pub(crate) fn decide(
     let known = found.format <= wanted.format;
     Ok(match (found == *wanted, known && found.is_same_installation(wanted), take_over) {
         (true, _, _) => Step::Answer(Claim::Held),
-        (false, true, _) => Step::Overwrite(Claim::Held),
+        (false, true, _) if found.is_same_scope(wanted) => Step::Overwrite(Claim::Held),
+        (false, true, _) => Step::Overwrite(Claim::Rescoped(found)),
         (false, false, true) => Step::Overwrite(Claim::TakenOver(Some(found))),
         (false, false, false) => Step::Answer(Claim::Foreign(found)),
     })
@@ -107,7 +130,8 @@ mod tests {
     use super::*;
 
     fn mark(format: u32, cluster: &str, scope: &str) -> OwnerMark {
-        OwnerMark { format, cluster: cluster.to_owned(), release: "jaas/jaas".to_owned(), scope: scope.to_owned() }
+        let (cluster, scope, selector) = (cluster.to_owned(), scope.to_owned(), String::new());
+        OwnerMark { format, cluster, release: "jaas/jaas".to_owned(), scope, selector }
     }
 
     #[test]
@@ -116,11 +140,31 @@ mod tests {
         let decided = |found: Option<OwnerMark>, take_over| decide(Ok(found), &ours, take_over).unwrap();
         assert_eq!(decided(None, false), Step::Create);
         assert_eq!(decided(Some(ours.clone()), true), Step::Answer(Claim::Held));
-        assert_eq!(decided(Some(mark(1, "a", "team")), false), Step::Overwrite(Claim::Held));
+        let narrow = OwnerMark { selector: "team=a".to_owned(), ..ours.clone() };
+        for other in [mark(1, "a", "team"), narrow] {
+            assert_eq!(decided(Some(other.clone()), false), Step::Overwrite(Claim::Rescoped(other)));
+        }
+        assert_eq!(decided(Some(mark(0, "a", "")), false), Step::Overwrite(Claim::Held));
         for foreign in [mark(1, "b", ""), mark(2, "a", "")] {
             assert_eq!(decided(Some(foreign.clone()), false), Step::Answer(Claim::Foreign(foreign.clone())));
             assert_eq!(decided(Some(foreign.clone()), true), Step::Overwrite(Claim::TakenOver(Some(foreign))));
         }
+    }
+
+    #[test]
+    fn marks_without_a_scope_are_read_and_one_without_a_selector_is_written_as_before() {
+        let read = |text: &str| OwnerMark::read(text.as_bytes(), NAME, StoreError::local).unwrap();
+        let old = read(r#"{"format": 1, "cluster": "a", "release": "jaas/jaas"}"#);
+        assert_eq!((&old, old.scope_words()), (&mark(1, "a", ""), "all namespaces".to_owned()));
+        assert_eq!(
+            read(r#"{"format": 1, "cluster": "a", "release": "jaas/jaas", "scope": "x,y"}"#),
+            mark(1, "a", "x,y")
+        );
+        let text = |mark: &OwnerMark| String::from_utf8(mark.to_bytes()).unwrap();
+        assert!(!text(&old).contains("selector"), "{}", text(&old));
+        let narrow = OwnerMark { selector: "team in (a,b)".to_owned(), ..mark(1, "a", "x") };
+        assert_eq!(read(&text(&narrow)), narrow);
+        assert_eq!(narrow.scope_words(), "the namespaces x, labels team in (a,b)");
     }
 
     #[test]

@@ -167,6 +167,7 @@ mod tests {
             cluster: "c".to_owned(),
             release: "a/b".to_owned(),
             scope: String::new(),
+            selector: String::new(),
         };
         let errors = [
             store.put(&key, content).await.unwrap_err(),

@@ -63,6 +63,7 @@ pub(super) fn mark() -> OwnerMark {
         cluster: "cluster".to_owned(),
         release: "jaas/jaas".to_owned(),
         scope: String::new(),
+        selector: String::new(),
     }
 }
 

@@ -92,5 +92,5 @@ impl Site {
 /// The mark with this scope.
 pub(super) fn mark(scope: u32) -> OwnerMark {
     let [cluster, release, scope] = ["cluster".to_owned(), "jaas/jaas".to_owned(), scope.to_string()];
-    OwnerMark { format: OwnerMark::FORMAT, cluster, release, scope }
+    OwnerMark { format: OwnerMark::FORMAT, cluster, release, scope, selector: String::new() }
 }

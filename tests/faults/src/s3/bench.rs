@@ -277,6 +277,7 @@ pub(super) fn mark() -> OwnerMark {
         cluster: "one".to_owned(),
         release: "jaas/jaas".to_owned(),
         scope: String::new(),
+        selector: String::new(),
     }
 }
 

@@ -154,6 +154,7 @@ async fn answer(store: &LocalStore, action: &Action) -> Result<Outcome, jaas_sto
                 cluster: "cluster".to_owned(),
                 release: "jaas/jaas".to_owned(),
                 scope: String::new(),
+                selector: String::new(),
             };
             store.claim(&mark, false).await?;
             Outcome::Done

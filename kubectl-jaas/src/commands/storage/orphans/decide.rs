@@ -215,6 +215,17 @@ fn ours(artifact: &ExternalArtifact) -> Option<Key> {
     is_ours.then_some(Key { namespace, name })
 }
 
+/// Why so many files go only with `--max-delete`.
+pub(super) fn many(count: usize, stored: usize) -> Option<String> {
+    match count {
+        _ if count > MOST => Some(format!("{count} files are more than {MOST}")),
+        _ if count * SHARE > stored => {
+            Some(format!("{count} files are more than a fifth of the {stored} that are stored"))
+        }
+        _ => None,
+    }
+}
+
 /// Why nothing may be removed, whoever says yes.
 pub(super) fn refusal(
     stats: &Stats,
@@ -252,12 +263,8 @@ pub(super) fn refusal(
             let what = format!("{count} files are more than --max-delete {max}");
             told(&what, "look at them once more, then raise it")
         }
-        None if count > MOST => {
-            let what = format!("{count} files are more than {MOST}");
-            told(&what, &format!("if they are really nobody's, add --max-delete {count}"))
-        }
-        None if count * SHARE > stored => {
-            let what = format!("{count} files are more than a fifth of the {stored} that are stored");
+        None => {
+            let what = many(count, stored)?;
             told(&what, &format!("if they are really nobody's, add --max-delete {count}"))
         }
         _ => None,

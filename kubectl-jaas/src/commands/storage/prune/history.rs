@@ -37,7 +37,7 @@ pub(super) async fn shorten(job: &Job<'_>, snippets: &[Snippet], keep: u16) -> R
     }
     // The watch is open before the first write, so that no answer can slip through.
     let mut watch = Watch::open(job.session(), job.selection, &["list", "watch", "patch"]);
-    let dry_run = job.args.change.dry_run;
+    let dry_run = job.args.how.change.dry_run;
     if dry_run.is_none() && !longer.is_empty() {
         watch.list(job.session()).await?;
     }
@@ -90,7 +90,7 @@ async fn write(job: &Job<'_>, seen: &Snippet, keep: u16) -> Result<Snippet, sess
     let snippets: Api<Snippet> = Api::namespaced(job.session().client.clone(), &namespace);
     let call = Call::new("patch", jaas_api::GROUP, RESOURCE, &["patch"]).within(Some(&namespace)).named(&name);
     let params = PatchParams {
-        dry_run: job.args.change.dry_run == Some(DryRun::Server),
+        dry_run: job.args.how.change.dry_run == Some(DryRun::Server),
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };

@@ -1,5 +1,7 @@
 //! Which revisions would go. Pure.
 
+use std::collections::BTreeMap;
+
 use jaas_findings::facts::File;
 use jiff::Timestamp;
 
@@ -47,6 +49,8 @@ pub(super) struct Plan {
     pub(super) total: Sum,
     /// What only the grace holds, and stays.
     pub(super) in_grace: Sum,
+    /// What would go, but for somebody who is seen to use it.
+    pub(super) in_use: Sum,
 }
 
 /// What of the files of `snippets` goes at `level`. `spare` are bytes after which it is enough.
@@ -61,7 +65,7 @@ pub(super) fn plan(
 ) -> Plan {
     let stored = revisions(files);
     let mut plan = Plan::default();
-    let mut doomed = Vec::new();
+    let (mut doomed, mut users) = (Vec::new(), BTreeMap::new());
     for snippet in snippets {
         let key = snippet.key();
         let Some(files) = stored.get(&key) else { continue };
@@ -77,8 +81,13 @@ pub(super) fn plan(
                 Hold::History => beyond.contains(&file.path),
                 Hold::Current => false,
             };
-            if goes {
-                doomed.push((*file).clone());
+            match keep.user(&file.path) {
+                Some(user) if goes => {
+                    plan.in_use.add(file.bytes);
+                    users.entry(key.clone()).or_insert_with(|| user.to_owned());
+                }
+                _ if goes => doomed.push((*file).clone()),
+                _ => {}
             }
         }
     }
@@ -94,6 +103,10 @@ pub(super) fn plan(
         plan.doomed.push(file);
     }
     plan.rows = snippets.iter().filter_map(|snippet| row(snippet, stored.get(&snippet.key())?, &plan.doomed)).collect();
+    for row in &mut plan.rows {
+        let key = Key { namespace: row.namespace.clone(), name: row.name.clone() };
+        row.note = users.get(&key).map(|user| format!("{user} has one applied, which stays")).unwrap_or_default();
+    }
     plan.rows.sort_by(|a, b| (b.bytes, &a.namespace, &a.name).cmp(&(a.bytes, &b.namespace, &b.name)));
     plan
 }
@@ -135,6 +148,7 @@ pub(super) fn longer(snippets: &[Snippet], keep: u16) -> Vec<&Snippet> {
 mod tests {
     use super::super::super::keep::tests::{file, noon, snippet};
     use super::*;
+    use crate::consumers::Consumer;
 
     fn doomed(level: Level, spare: Option<u64>) -> (Vec<char>, Plan) {
         let snippets = [snippet()];
@@ -162,6 +176,24 @@ mod tests {
         assert_eq!(doomed(Level::BeyondKeep, None).0, ['0', '1', '2']);
         assert_eq!(doomed(Level::Keep(1), None).0, ['0', '1', '2', '3']);
         assert_eq!(doomed(Level::Keep(2), None).0, ['0', '1', '2']);
+    }
+
+    #[test]
+    fn what_a_consumer_is_seen_to_use_stays_and_is_said() {
+        let snippets = [snippet()];
+        let mut keep = Keep::of(&snippets, &[]);
+        keep.note_used(&[Consumer {
+            kind: "Kustomization".to_owned(),
+            namespace: "flux".to_owned(),
+            name: "apps".to_owned(),
+            artifact: snippets[0].key(),
+            revisions: vec!["sha256:1".to_owned()],
+            ..Consumer::default()
+        }]);
+        let files = [file("4", 10, 60), file("1", 30, 10_800), file("0", 5, 99_999)];
+        let plan = plan(Level::BeyondKeep, &snippets, &files, &keep, 300, None, noon());
+        assert_eq!((plan.doomed.len(), plan.in_use), (1, Sum { files: 1, bytes: 30 }));
+        assert_eq!(plan.rows[0].note, "Kustomization flux/apps has one applied, which stays");
     }
 
     #[test]

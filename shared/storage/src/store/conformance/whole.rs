@@ -46,6 +46,7 @@ pub async fn a_mark_is_never_taken_by_accident(subject: Subject<'_>) {
         cluster: cluster.to_owned(),
         release: "jaas/jaas".to_owned(),
         scope: scope.to_owned(),
+        selector: String::new(),
     };
     let (ours, theirs) = (mark("ours", ""), mark("theirs", ""));
     let claim = async |mark: &OwnerMark, take_over| subject.store.claim(mark, take_over).await.unwrap();
@@ -56,8 +57,10 @@ pub async fn a_mark_is_never_taken_by_accident(subject: Subject<'_>) {
     assert_eq!(claim(&theirs, false).await, Claim::Foreign(ours.clone()));
     assert_eq!(subject.store.read_owner().await.unwrap(), Some(ours.clone()));
     assert_eq!(claim(&theirs, true).await, Claim::TakenOver(Some(ours.clone())));
-    assert_eq!(claim(&mark("theirs", "team"), false).await, Claim::Held);
-    assert_eq!(subject.store.read_owner().await.unwrap(), Some(mark("theirs", "team")));
+    let narrow = OwnerMark { selector: "team in (a,b)".to_owned(), ..mark("theirs", "team") };
+    assert_eq!(claim(&narrow, false).await, Claim::Rescoped(theirs));
+    assert_eq!(subject.store.read_owner().await.unwrap(), Some(narrow.clone()));
+    assert_eq!(claim(&narrow, false).await, Claim::Held);
     subject.raw.plant(".jaas-owner.json", b"no mark").await;
     assert_eq!(subject.store.read_owner().await.unwrap_err().kind, ErrorKind::Corrupt);
     assert_eq!(subject.store.claim(&ours, false).await.unwrap_err().kind, ErrorKind::Corrupt);

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Blocks of the usual file systems. A small file costs a whole one, also of a quota that the kubelet enforces.
-const BLOCK: u64 = 4096;
+pub(super) const BLOCK: u64 = 4096;
 
 /// What a file of this length takes.
 pub(super) fn charged(length: u64) -> u64 {

@@ -25,5 +25,7 @@ generate:
     cargo run --quiet --package jaas-operator -- generate crds > charts/jaas/files/crds/crds.yaml
     cargo run --quiet --package jaas-operator -- generate rbac > charts/jaas/files/rbac/operator.yaml
     cargo run --quiet --package jaas-operator -- generate tenant-rbac > charts/jaas/files/rbac/tenant.yaml
+    cargo run --quiet --package jaas-tests --bin chart-schema > charts/jaas/values.schema.json.new
+    mv charts/jaas/values.schema.json.new charts/jaas/values.schema.json
     cargo run --quiet --package jaas-findings --example generate -- page > docs/findings.md
     cargo run --quiet --package jaas-findings --example generate -- schema > shared/findings/schema/v1.json

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use jaas_api::{ExternalArtifact, JsonnetLibrary, JsonnetSnippet};
 use jaas_render::worker::{Limits, Pool};
 use jaas_storage::store::metered::Ledger;
@@ -24,10 +24,12 @@ use crate::artifacts::custody::{self, Custody};
 use crate::artifacts::orphans::forced::Forced;
 use crate::artifacts::room::Room;
 use crate::artifacts::{heal, orphans, scrub, sweep};
+use crate::cleanup;
 use crate::cluster::connect;
 use crate::cluster::events::Events;
+use crate::cluster::health::Watches;
 use crate::cluster::tenant::Tenants;
-use crate::cluster::watch::{Watched, follow, watch, watch_selected};
+use crate::cluster::watch::{Scope, Watched, follow, watch, watch_selected};
 use crate::config::{self, Args, Backend, Command, Config, Listener};
 use crate::controller::{self, Changes};
 use crate::fair::Slots;
@@ -50,6 +52,7 @@ use crate::source::fetch::Fetcher;
 use crate::source::{self, Shelf};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::Tracer;
 use crate::{library, look};
 
 /// A mistake in the invocation.
@@ -95,11 +98,43 @@ pub fn main() -> ExitCode {
                 Err(error) => complain(&format!("error: {error:#}"), FAILURE),
             };
         }
+        Some(Command::Cleanup(settings)) => return clean_up(&settings),
         None => {}
     }
     match Config::new(args.run, environment()) {
         Ok(config) => run(config),
         Err(mistakes) => complain(&mistakes.to_string(), USAGE),
+    }
+}
+
+/// Deletes every snippet before an uninstall.
+fn clean_up(settings: &config::Cleanup) -> ExitCode {
+    let patience = match config::duration(&settings.timeout) {
+        Ok(patience) => patience,
+        Err(why) => return complain(&format!("--timeout: {why}, got `{}`", settings.timeout), USAGE),
+    };
+    let namespaces: Vec<_> =
+        settings.namespaces.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("starting the runtime: {error}"), FAILURE),
+    };
+    let cleaned = runtime.block_on(async {
+        let client =
+            Client::try_from(connect::load(settings.kubeconfig.as_deref()).await?).context("making a client")?;
+        let failed = "deleting the snippets; look at them with: kubectl get jsonnetsnippets -A";
+        cleanup::cleanup(&client, &namespaces, patience).await.context(failed)
+    });
+    match cleaned {
+        Ok(done) => {
+            say(&format!("{} snippets were deleted", done.deleted));
+            if done.let_go > 0 {
+                let told = "were let go without the operator: their files stay in the store";
+                say(&format!("{} of them {told}", done.let_go));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(&format!("{error:#}"), FAILURE),
     }
 }
 
@@ -125,13 +160,25 @@ fn complain(text: &str, code: u8) -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
-    log::start(config.log);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), commit = commit(), "Starting JaaS");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("starting the runtime: {error}"), FAILURE),
     };
+    let tracer = {
+        let _inside = runtime.enter();
+        match config.tracing.as_ref().map(Tracer::new).transpose() {
+            Ok(tracer) => tracer,
+            Err(error) => return complain(&chain(&error), USAGE),
+        }
+    };
+    log::start(config.log, tracer.as_ref().map(Tracer::layer));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), commit = commit(), "Starting JaaS");
+    tracing::info!("CLI flags parsed");
+    tracing::info!(count = config.snippets.external_variables.len(), "External variables loaded");
     let ended = runtime.block_on(operate(config));
+    if let Some(tracer) = tracer {
+        tracer.end();
+    }
     // A disk that hangs must not keep the process.
     runtime.shutdown_timeout(LEFT_BEHIND);
     match ended {
@@ -179,22 +226,35 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     let sockets = Sockets::bind(&config).await?;
     let client = Client::try_from(kube.clone())?;
 
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(config.snippet_sizes);
     metrics.evaluation_limit(config.evaluation.max_concurrent);
     let lease_namespace = lease_namespace(&config, &kube);
     let identity = config.election.as_ref().map_or_else(String::new, |_| leadership::identity());
-    let candidate = |election| candidate(election, &config.release, &lease_namespace, &client, &identity);
+    let candidate = |election| candidate(election, &config.release, &lease_namespace, &client, &identity, &metrics);
     let election = config.election.as_ref().map(candidate);
     let authority = election.as_ref().map_or_else(Authority::sole_writer, Election::authority);
     let new_terms = || Box::pin(terms(election.as_ref().map(Election::states)));
     let (terms, custody_terms, quota_terms) = (new_terms(), new_terms(), new_terms());
+    if election.is_none() {
+        metrics.leadership().sole(&config.release);
+    }
+    let watches = Watches::new(metrics.clone());
     let namespaces = &config.cluster.watch_namespaces;
+    let scope = Scope {
+        client: client.clone(),
+        namespaces: namespaces.clone(),
+        timeout: config.cluster.watch_timeout,
+        watches: watches.clone(),
+    };
     let selector = &config.cluster.label_selector;
-    let snippets: Watched<JsonnetSnippet> = watch_selected(&client, namespaces, selector);
-    let libraries: Watched<JsonnetLibrary> = watch_selected(&client, namespaces, selector);
-    let artifacts: Watched<ExternalArtifact> = watch(&client, namespaces);
+    let snippets: Watched<JsonnetSnippet> = watch_selected(&scope, selector, true);
+    let libraries: Watched<JsonnetLibrary> = watch_selected(&scope, selector, true);
+    let artifacts: Watched<ExternalArtifact> = watch(&scope, true);
     let graph = Arc::new(Graph::default());
-    let (sources, source_wakes) = source::watch::watch(&client, namespaces, &graph);
+    let (sources, source_wakes) = source::watch::watch(&scope, &graph);
+    metrics.tell_of(snippets.store.clone());
+    // What was decided while a kind was not installed may be wrong by now.
+    let terms = futures::stream::select(terms, returns(watches.returned()));
     let first_lists = [snippets.listed.clone(), artifacts.listed.clone()];
     let mounted = Mounted::new(config.sources.library_paths.clone());
     let listed = vec![snippets.listed, artifacts.listed, libraries.listed, mounted.listed()];
@@ -227,7 +287,10 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         graph,
         sources,
         mounted: mounted.clone(),
-        shelf: Shelf::new(Fetcher::new(config.sources.hosts.clone())?, config.sources.cache_bytes),
+        shelf: Shelf::new(
+            Fetcher::new(config.sources.hosts.clone())?.counted(metrics.clone()),
+            config.sources.cache_bytes,
+        ),
         memory: Memory::default(),
         metrics: metrics.clone(),
         settings: config.snippets.clone(),
@@ -235,12 +298,14 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     tracing::info!(
         defaultServiceAccount = config.snippets.default_service_account,
         noCrossNamespaceRefs = config.snippets.no_cross_namespace_refs,
+        rerenderRatePerSec = config.snippets.rate.map_or(0.0, |rate| 1.0 / rate.period.as_secs_f64()),
+        rerenderBurst = config.snippets.rate.map_or(0, |rate| rate.burst.get()),
         extVarCount = config.snippets.external_variables.len(),
         "Operator manager ready"
     );
 
     let stops = Stops::default();
-    let health = Health::new(world.condition.clone(), mounted);
+    let health = Health::new(world.condition.clone(), watches.clone(), authority.clone(), mounted);
     let listed = CancellationToken::new();
     let catalog = Catalog::new(Arc::clone(&world), listed.clone());
     let (alarm, missing) = heal::Alarm::new();
@@ -250,6 +315,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         store: Arc::clone(&store),
         catalog: catalog.clone(),
         alarm: alarm.clone(),
+        metrics: metrics.clone(),
     });
     serve(&mut servers, sockets.storage, warp::service(artifact_routes), &config.storage.listener, &stops);
     serve(&mut servers, sockets.management, warp::service(probe::routes(health.clone())), &config.management, &stops);
@@ -313,6 +379,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         stops.work.clone(),
     ));
     work.spawn(library::run(Arc::clone(&world), stops.work.clone()));
+    work.spawn(watches.remind(stops.work.clone()));
     work.spawn(sweep::run(Arc::clone(&world), storage.sweep_interval, storage.sweep_max_tmp_age, stops.work.clone()));
     let elected = election.map(|election| tokio::spawn(election.run(stops.leadership.clone())));
     let mut controller = tokio::spawn(controller::run(Arc::clone(&world), changes, missing, terms, stops.work.clone()));
@@ -389,7 +456,14 @@ fn lease_namespace(config: &Config, kube: &kube::Config) -> String {
 }
 
 /// This process in the election.
-fn candidate(settings: &config::Election, lease: &str, namespace: &str, client: &Client, identity: &str) -> Election {
+fn candidate(
+    settings: &config::Election,
+    lease: &str,
+    namespace: &str,
+    client: &Client,
+    identity: &str,
+    metrics: &Metrics,
+) -> Election {
     Election::new(leadership::Settings {
         client: client.clone(),
         namespace: namespace.to_owned(),
@@ -397,13 +471,13 @@ fn candidate(settings: &config::Election, lease: &str, namespace: &str, client: 
         identity: identity.to_owned(),
         timing: settings.timing,
         clock: Arc::new(Machine),
-        hooks: Arc::new(()),
+        hooks: Arc::new(metrics.leadership().of(lease)),
     })
 }
 
-/// An item for each term that begins. Whoever waits for more beside other things may ask again after the last one.
+/// An item for each term that begins. It never ends: whoever waits for the next one beside other things would spin, or panic.
 fn terms(states: Option<watch::Receiver<State>>) -> impl Stream<Item = ()> + Send {
-    let terms = futures::stream::unfold(states, |states| async move {
+    let begun = futures::stream::unfold(states, |states| async move {
         let mut states = states?;
         loop {
             states.changed().await.ok()?;
@@ -414,7 +488,15 @@ fn terms(states: Option<watch::Receiver<State>>) -> impl Stream<Item = ()> + Sen
             }
         }
     });
-    futures::StreamExt::fuse(terms)
+    begun.chain(futures::stream::pending())
+}
+
+/// An item whenever a kind is there again that was not installed.
+fn returns(returned: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send {
+    futures::stream::unfold(returned, |mut returned| async move {
+        returned.changed().await.ok()?;
+        Some(((), returned))
+    })
 }
 
 fn workers(config: &Config) -> Pool {
@@ -513,15 +595,15 @@ async fn drain(delay: Duration, signals: &mut Signals) {
 
 #[cfg(test)]
 mod tests {
-    use futures::StreamExt;
+    use futures::FutureExt;
 
     use super::*;
 
-    #[tokio::test]
-    async fn without_an_election_no_term_begins_however_often_one_asks() {
+    #[test]
+    fn without_an_election_no_term_begins_however_often_one_asks() {
         let mut terms = Box::pin(terms(None));
         for _ in 0..3 {
-            assert_eq!(terms.next().await, None);
+            assert_eq!(terms.next().now_or_never(), None, "neither a term nor an end");
         }
     }
 }

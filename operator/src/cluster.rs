@@ -3,7 +3,9 @@
 pub mod classify;
 pub mod connect;
 pub mod events;
+pub mod health;
 pub mod merge;
+pub mod observe;
 pub mod tenant;
 pub mod watch;
 pub mod write;

@@ -21,8 +21,16 @@ use crate::leadership::Timing;
 use crate::quota::Share;
 use crate::snippet::pace::Rate;
 
-pub use args::{Args, Command, Generate, Look, LookAt, LookFormat, Run};
+pub use args::{Args, Cleanup, Command, Generate, Look, LookAt, LookFormat, Run};
 pub use check::UsageError;
+
+/// A duration as Go writes it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    value::duration(text)
+}
 
 /// Settings of a running operator.
 #[derive(Clone, Debug)]
@@ -45,6 +53,10 @@ pub struct Config {
     pub management: Listener,
     /// Metrics, unless switched off.
     pub metrics: Option<SocketAddr>,
+    /// Whether sizes are told for each snippet, rather than for all together.
+    pub snippet_sizes: bool,
+    /// Where spans go, if anywhere.
+    pub tracing: Option<Tracing>,
     /// The admin endpoint, if it is switched on; an address that only this machine reaches.
     pub admin: Option<SocketAddr>,
     /// How long readiness is off before connections are closed.
@@ -62,6 +74,8 @@ pub struct Cluster {
     pub watch_namespaces: Vec<String>,
     /// Labels of the snippets and libraries to watch.
     pub label_selector: Selector,
+    /// How long a watch may bring nothing before it is begun anew.
+    pub watch_timeout: Duration,
 }
 
 /// How snippets are judged.
@@ -179,6 +193,17 @@ pub struct Listener {
     pub read_timeout: Duration,
     /// Limit for writing a response; zero means none.
     pub write_timeout: Duration,
+}
+
+/// Where spans go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tracing {
+    /// Host and port of the collector.
+    pub endpoint: String,
+    /// Whether TLS is spoken with it.
+    pub tls: bool,
+    /// Part of the reconciles that are traced; all from 1 on, none up to 0.
+    pub ratio: f64,
 }
 
 /// Logs.

@@ -20,6 +20,7 @@ use crate::graph::{Graph, Input, Name};
 use crate::snippet::outcome::{Deferred, chain};
 use crate::snippet::{Next, World, withdraw};
 use crate::source::watch::{Wakes, of_artifact, references};
+use crate::telemetry::metrics::queue::Ending;
 
 /// Changes that the caches have taken in.
 pub struct Changes {
@@ -55,6 +56,7 @@ pub async fn run(
     let (libraries, artifacts) = (changes.libraries, changes.artifacts);
     let (owner, of_libraries) = (Arc::clone(&world), Arc::clone(&world));
     let gate = Slots::new(world.settings.max_concurrent_reconciles);
+    world.metrics.queue().limit(world.settings.max_concurrent_reconciles);
     let context = Arc::new(Context { gate, world, listed: changes.listed, stop: stop.clone() });
     let store = context.world.snippets.clone();
 
@@ -73,7 +75,7 @@ pub async fn run(
                 Ok(_) | Err(kube::runtime::controller::Error::ReconcilerFailed(..)) => {}
                 // The object was deleted between the event and its turn.
                 Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {}
-                Err(error) => tracing::warn!(error = chain(&error), "Failed to watch"),
+                Err(error) => tracing::error!(error = chain(&error), "Failed to watch"),
             }
         })
         .await;
@@ -165,19 +167,22 @@ fn name_of(object: &impl ResourceExt) -> Name {
 /// A panic in one snippet is that snippet's trouble: uncaught it would end the controller, and with it all others.
 async fn reconcile(snippet: Arc<JsonnetSnippet>, context: Arc<Context>) -> Result<Action, Deferred> {
     let name = format!("{}/{}", snippet.namespace().unwrap_or_default(), snippet.name_any());
+    let queue = context.world.metrics.queue().clone();
     if context.world.authority.permit().is_err() {
         // Whoever leads does it; should this process lead one day, everything is looked at.
         return Ok(Action::await_change());
     }
     // Without its artifact or its libraries in the caches a snippet looks as if they were not there.
+    let waiting = queue.waits();
     for list in &context.listed {
         tokio::select! {
             () = list.cancelled() => {}
             () = context.stop.cancelled() => return Ok(Action::await_change()),
         }
     }
+    let _turn = context.gate.take(&snippet.namespace().unwrap_or_default()).await;
+    let working = waiting.begins();
     let contained = AssertUnwindSafe(async {
-        let _turn = context.gate.take(&snippet.namespace().unwrap_or_default()).await;
         if context.stop.is_cancelled() {
             return Ok(Next::OnChange);
         }
@@ -185,6 +190,12 @@ async fn reconcile(snippet: Arc<JsonnetSnippet>, context: Arc<Context>) -> Resul
     })
     .catch_unwind()
     .await;
+    working.ends(match &contained {
+        Ok(Ok(Next::OnChange)) => Ending::Success,
+        Ok(Ok(Next::After(_))) => Ending::RequeueAfter,
+        Ok(Err(_)) => Ending::Error,
+        Err(_) => Ending::Panic,
+    });
     match contained {
         Ok(Ok(Next::OnChange)) => Ok(Action::await_change()),
         Ok(Ok(Next::After(delay))) => Ok(Action::requeue(delay)),

@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod app;
 pub mod artifacts;
+pub mod cleanup;
 pub mod cluster;
 pub mod config;
 pub mod controller;

@@ -27,6 +27,7 @@ use jaas_storage::Presence;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use tracing::Instrument;
 
 use self::observe::Seen;
 use self::outcome::{Attempt, Deferred, Judgement, Refusal};
@@ -35,6 +36,7 @@ pub use self::world::World;
 use crate::cluster::write;
 use crate::graph::Name;
 use crate::telemetry::metrics::{Check, Stage};
+use crate::telemetry::trace;
 
 /// Lists our finalizer together with those of others, unless it stands there already.
 fn finalizers_with_ours(snippet: &JsonnetSnippet) -> Option<Vec<String>> {
@@ -59,13 +61,22 @@ pub enum Next {
 /// # Errors
 /// [`Deferred`] for trouble that may pass; the caller backs off and tries again.
 pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -> Result<Next, Deferred> {
+    let (namespace, name) = (snippet.namespace().unwrap_or_default(), snippet.name_any());
+    let span = trace::reconcile(&namespace, &name, snippet.metadata.generation.unwrap_or_default());
+    step_by_step(world, snippet).instrument(span).await
+}
+
+async fn step_by_step(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -> Result<Next, Deferred> {
     // It may have waited for its turn while it was changed, or went.
     let Some(snippet) = world.snippets.get(&ObjectRef::from_obj(&*snippet)) else { return Ok(Next::OnChange) };
     let Some(seen) = observe::observe(world, snippet).await? else { return Ok(Next::OnChange) };
     let mut stopwatch = Stopwatch::default();
     if seen.snippet.metadata.deletion_timestamp.is_some() {
         return match withdraw::withdraw(world, &seen).await {
-            Ok(()) => Ok(Next::OnChange),
+            Ok(()) => {
+                log(&seen, "withdrawn", None, &stopwatch);
+                Ok(Next::OnChange)
+            }
             Err(deferred) => Err(defer(world, &seen, deferred, &mut stopwatch).await),
         };
     }
@@ -75,6 +86,7 @@ pub async fn reconcile(world: &World, snippet: std::sync::Arc<JsonnetSnippet>) -
         Err(deferred) => return Err(defer(world, &seen, deferred, &mut stopwatch).await),
     };
     if let Judgement::Deferred(wait) = judged {
+        log_outcome(&seen, &judged, false, &stopwatch);
         return Ok(limited(world, &seen, wait));
     }
     if let Judgement::Published(published) = &judged {
@@ -120,6 +132,7 @@ async fn defer(world: &World, seen: &Seen, deferred: Deferred, stopwatch: &mut S
 /// Decides what is the case and does what follows from it, up to but not including the report.
 async fn judge(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attempt<Judgement> {
     if let Some(trouble) = &seen.store_trouble {
+        world.metrics.flow().publish_failed(trouble.reason);
         ensure_finalizer(world, seen).await?;
         return Ok(Judgement::Refused(trouble.clone()));
     }
@@ -236,8 +249,13 @@ async fn render(
         Ok(gathered) => gathered,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let content = evaluate::evaluate(world, seen, &gathered, stopwatch).await?;
-    Ok(content.map(|content| (content, gathered.tenant)))
+    let span = trace::evaluate(gathered.files.len(), gathered.libraries.len());
+    let content = evaluate::evaluate(world, seen, &gathered, stopwatch).instrument(span.clone()).await;
+    trace::ended(&span, &content, false);
+    if let Ok(Ok(content)) = &content {
+        span.record("jaas.eval.renderedBytes", trace::count(content.rendered_bytes));
+    }
+    Ok(content?.map(|content| (content, gathered.tenant)))
 }
 
 /// Brings back exactly the published revision of a suspended snippet, or tells why that cannot be done.

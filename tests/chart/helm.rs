@@ -24,6 +24,16 @@ impl Helm {
         Self { program: programs::helm().unwrap(), home: TempDir::new().unwrap() }
     }
 
+    /// The major version before, which many still run.
+    pub(crate) fn three() -> Self {
+        Self { program: programs::helm_3().unwrap(), home: TempDir::new().unwrap() }
+    }
+
+    /// Runs against a cluster.
+    pub(crate) fn against(&self, kubeconfig: &Path, args: &[&str]) -> Output {
+        self.run(&[&["--kubeconfig", text_of(kubeconfig)], args].concat())
+    }
+
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(&self.program);
         for folder in ["CACHE", "CONFIG", "DATA"] {
@@ -39,8 +49,13 @@ impl Helm {
 
     /// `helm template`, whatever comes of it.
     pub(crate) fn template(&self, namespace: &str, args: &[&str]) -> Output {
+        self.template_as(RELEASE, namespace, args)
+    }
+
+    /// The same for a release of another name.
+    pub(crate) fn template_as(&self, release: &str, namespace: &str, args: &[&str]) -> Output {
         let chart = chart();
-        self.run(&[&["template", RELEASE, text_of(&chart), "-n", namespace], args].concat())
+        self.run(&[&["template", release, text_of(&chart), "-n", namespace], args].concat())
     }
 
     /// What a set of values renders to, as text.
@@ -65,18 +80,18 @@ fn rendered(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn chart() -> PathBuf {
+pub(crate) fn chart() -> PathBuf {
     root().join("charts/jaas")
 }
 
-fn text_of(path: &Path) -> &str {
+pub(crate) fn text_of(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// A file of values that somebody might install with.
 pub(crate) struct ValueSet {
     pub(crate) name: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl ValueSet {
@@ -110,7 +125,7 @@ impl Objects {
         names
     }
 
-    fn of_kinds(&self, kinds: &[&str]) -> impl Iterator<Item = &DynamicObject> {
+    pub(crate) fn of_kinds(&self, kinds: &[&str]) -> impl Iterator<Item = &DynamicObject> {
         self.0.iter().filter(move |object| kinds.contains(&object.types.as_ref().unwrap().kind.as_str()))
     }
 

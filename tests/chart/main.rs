@@ -1,9 +1,14 @@
 //! The chart: what Helm makes of it is what the API server takes and the operator understands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
+mod alerts;
+mod cleanup;
+mod dashboard;
 mod helm;
 mod pods;
 mod refusals;
+mod security;
+mod upgrade;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -26,12 +31,48 @@ fn said(output: &Output) -> String {
 fn every_set_of_values_passes_lint() {
     let sets = ValueSet::all();
     let names: Vec<_> = sets.iter().map(|set| set.name.as_str()).collect();
-    assert_eq!(names, ["default", "persistence", "plugin", "replicas", "s3-anonymous", "s3", "watch-namespaces"]);
-    let helm = Helm::new();
-    for set in &sets {
-        let output = helm.lint(set);
-        assert!(output.status.success(), "{}: {}", set.name, said(&output));
+    let expected = [
+        "default",
+        "labels",
+        "monitoring",
+        "network",
+        "peer-defaults",
+        "peer-s3",
+        "persistence",
+        "plugin",
+        "replicas",
+        "s3-anonymous",
+        "s3",
+        "watch-namespaces",
+    ];
+    assert_eq!(names, expected);
+    for helm in [Helm::new(), Helm::three()] {
+        for set in &sets {
+            let output = helm.lint(set);
+            assert!(output.status.success(), "{}: {}", set.name, said(&output));
+        }
     }
+}
+
+#[test]
+fn both_major_versions_of_helm_render_the_same_objects() {
+    let (four, three) = (Helm::new(), Helm::three());
+    for set in ValueSet::all() {
+        let parsed = |manifests: String| {
+            let mut objects = jaas_tests::manifests::parse(&manifests).unwrap();
+            objects.sort_by_key(|object| (object.types.clone().unwrap().kind, object.metadata.name.clone()));
+            serde_json::to_value(objects).unwrap()
+        };
+        let namespace = "jaas-system";
+        assert_eq!(parsed(four.manifests(namespace, &set)), parsed(three.manifests(namespace, &set)), "{}", set.name);
+    }
+}
+
+#[test]
+fn the_schema_of_the_values_is_generated() {
+    let generated = jaas_tests::schema::of_chart(&helm::chart()).unwrap();
+    let kept = std::fs::read_to_string(helm::chart().join("values.schema.json")).unwrap();
+    assert!(kept == generated, "charts/jaas/values.schema.json is not what chart-schema prints; run `just generate`");
 }
 
 /// The namespaces that the set `watch-namespaces` names.
@@ -42,6 +83,9 @@ async fn cluster() -> (&'static ControlPlane, String) {
     let plane = ControlPlane::shared().await.unwrap();
     let watched = WATCHED.map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
     plane.apply_objects(&watched).await.unwrap();
+    for entry in std::fs::read_dir(jaas_tests::programs::chart_crds().unwrap()).unwrap() {
+        plane.apply(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).await.unwrap();
+    }
     (plane, plane.empty_namespace("chart").await.unwrap().name)
 }
 
@@ -195,6 +239,7 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
     assert_eq!(
         bindings("default"),
         [
+            "ClusterRoleBinding jaas-cleanup",
             "ClusterRoleBinding jaas-operator",
             "ClusterRoleBinding jaas-operator-cluster",
             "Role jaas-system/jaas-operator-leader",
@@ -207,6 +252,7 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
     assert_eq!(
         bindings("plugin"),
         [
+            "ClusterRoleBinding jaas-cleanup",
             "ClusterRoleBinding jaas-oncall",
             "ClusterRoleBinding jaas-operator",
             "ClusterRoleBinding jaas-operator-admin",
@@ -231,8 +277,12 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
             "Role jaas-system/jaas-plugin-doctor",
             "Role jaas-system/jaas-plugin-doctor-deep",
             "Role jaas-system/jaas-plugin-handover",
+            "Role team-a/jaas-cleanup",
+            "Role team-b/jaas-cleanup",
             "RoleBinding jaas-system/jaas-operator-leader",
+            "RoleBinding team-a/jaas-cleanup",
             "RoleBinding team-a/jaas-operator",
+            "RoleBinding team-b/jaas-cleanup",
             "RoleBinding team-b/jaas-operator",
         ]
     );

@@ -25,6 +25,11 @@ fn rolling() -> Value {
     json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
 }
 
+/// Null, because what an object says before an upgrade would stay otherwise and be refused.
+fn recreate() -> Value {
+    json!({"type": "Recreate", "rollingUpdate": null})
+}
+
 fn shape_of(set: &str) -> Value {
     shape(&Helm::new().objects(&ValueSet::named(set)))
 }
@@ -46,7 +51,7 @@ fn a_label_selector_is_passed_where_there_is_one() {
 
 #[test]
 fn without_an_election_no_two_pods_run_at_once() {
-    assert_eq!(shape_of("watch-namespaces")["strategy"], json!({"type": "Recreate"}));
+    assert_eq!(shape_of("watch-namespaces")["strategy"], recreate());
 }
 
 #[test]
@@ -59,7 +64,7 @@ fn a_volume_of_one_node_is_let_go_before_the_next_pod_starts() {
         shape_of("persistence"),
         json!({
             "replicas": 1,
-            "strategy": {"type": "Recreate"},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
             "mounted": claim,
             "others": ["PersistentVolumeClaim jaas-system/jaas-storage"],
         })

@@ -4,7 +4,38 @@ use super::helm::Helm;
 use super::said;
 
 /// Settings, and what is said of them.
-const REFUSED: [(&[&str], &str); 17] = [
+const REFUSED: [(&[&str], &str); 29] = [
+    (&["ports.http=9090"], "ports.http: there is no HTTP renderer, so nothing listens there; remove the value"),
+    (
+        &["snippets.web=ghcr.io/example/web"],
+        "snippets: there is no HTTP renderer; write JsonnetSnippets, and remove the value",
+    ),
+    (&["operator.mcp.enabled=true"], "operator.mcp.enabled: there is no MCP server; remove operator.mcp and ports.mcp"),
+    (&["operator.mcp.allowMutations=true"], "operator.mcp.allowMutations: there is no MCP server"),
+    (
+        &["image.registry=ghcr.io", "image.repository=metio/jaas"],
+        "image.repository: metio/jaas is the Go implementation; name an image of this one, or remove the value",
+    ),
+    (
+        &["networkPolicy.fromSourceControllerSelector.app=source-controller"],
+        "networkPolicy.fromSourceControllerSelector: who may fetch artifacts is told in networkPolicy.storage.from",
+    ),
+    (&["networkPolicy.engine=cilium"], "networkPolicy.engine: only kubernetes is rendered"),
+    (&["serviceMesh.enabled=true"], "serviceMesh.enabled: policies of a service mesh are not rendered"),
+    (
+        &["operator.storage.s3.accessKey=AKIA"],
+        "operator.storage.s3.accessKey: keys do not belong into a Pod's arguments; put them into a Secret",
+    ),
+    (
+        &["networkPolicy.enabled=true", "networkPolicy.egress.enabled=true"],
+        "networkPolicy.egress.to: needed where networkPolicy.egress.enabled is true",
+    ),
+    (
+        &["pod.additionalLabels.app\\.kubernetes\\.io/name=other"],
+        "pod.additionalLabels: the label app.kubernetes.io/name is the chart's own; choose another name",
+    ),
+    // What nobody knows is a mistake of the pen.
+    (&["operator.mpc.enabled=true"], "additional properties 'mpc' not allowed"),
     (
         &["plugin.rbac.onCall[0].kind=Team"],
         r#"plugin.rbac.onCall: each entry needs a kind (User, Group or ServiceAccount) and a name, got {"kind":"Team"}"#,
@@ -14,7 +45,8 @@ const REFUSED: [(&[&str], &str); 17] = [
         "operator.enabled: there is no HTTP renderer yet, so without the operator there is nothing to run",
     ),
     (&["arguments.shutdownDelay=1m"], r#"arguments.shutdownDelay: must be whole seconds such as 5s, got "1m""#),
-    (&["operator.storage.backend=nfs"], r#"operator.storage.backend: must be local or s3, got "nfs""#),
+    // The schema says this one.
+    (&["operator.storage.backend=nfs"], "at '/operator/storage/backend': value must be one of 'local', 's3'"),
     (
         &["operator.storage.backend=s3", "operator.storage.s3.bucket=b"],
         "operator.storage.s3.endpoint: needed where operator.storage.backend is s3",
@@ -82,5 +114,21 @@ fn values_that_cannot_work_are_refused_with_a_sentence() {
         let output = helm.template("jaas-system", &set);
         assert!(!output.status.success(), "{settings:?} is accepted");
         assert!(said(&output).contains(sentence), "{settings:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn what_this_chart_lacks_is_refused_unless_it_says_nothing() {
+    let helm = Helm::new();
+    // All of it, as the Go implementation's chart has it.
+    helm.objects(&super::helm::ValueSet::named("peer-defaults"));
+    let file = std::fs::read_to_string(super::helm::chart().join("files/refused.yaml")).unwrap();
+    let list: serde_json::Value = serde_saphyr::from_str(&file).unwrap();
+    let refused = list["refused"].as_array().unwrap();
+    assert!(refused.len() > 20);
+    for refusal in refused {
+        let (value, because) = (refusal["value"].as_str().unwrap(), refusal["because"].as_str().unwrap());
+        let output = helm.template("jaas-system", &["--set-string", &format!("{value}=other")]);
+        assert!(said(&output).contains(&format!("{value}: {because}")), "{value}: {}", said(&output));
     }
 }

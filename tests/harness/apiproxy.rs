@@ -205,3 +205,16 @@ async fn nothing_passes_a_cut_and_everything_comes_once_it_is_healed() {
     told(&mut additions, "beyond").await;
     told(&mut additions, "waiting").await;
 }
+
+#[tokio::test]
+async fn an_answer_that_is_muted_says_no_more_while_others_go_on() {
+    let bench = Bench::new().await;
+    let mut old = bench.additions().await;
+    bench.create("before").await.unwrap().unwrap();
+    told(&mut old, "before").await;
+
+    bench.proxy.mute();
+    bench.create("after").await.unwrap().unwrap();
+    told(&mut bench.additions().await, "after").await;
+    assert!(tokio::time::timeout(MOMENT, old.next()).await.is_err());
+}

@@ -16,14 +16,14 @@ mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs -o mode=1777 none "$root/tmp"
 if [ -n "${KUBECONFIG:-}" ]; then
-    install -o 65532 -g 65532 -m 0400 "$KUBECONFIG" "$root/tmp/kubeconfig"
+    install -o 12345 -g 12345 -m 0400 "$KUBECONFIG" "$root/tmp/kubeconfig"
     export KUBECONFIG=/tmp/kubeconfig
 fi
 mkdir "$root/tmp/store"
-chown 65532:65532 "$root/tmp/store"
+chown 12345:12345 "$root/tmp/store"
 mount -o remount,bind,ro "$root"
 if touch "$root/written" 2>/dev/null; then
     echo 'the root is not read-only' >&2
     exit 1
 fi
-exec chroot --userspec=65532:65532 "$root" /usr/bin/jaas-operator "$@"
+exec chroot --userspec=12345:12345 "$root" /usr/bin/jaas-operator "$@"

@@ -50,7 +50,7 @@ async fn built_twice_in_different_folders_it_has_one_digest() {
     assert_eq!(index["manifests"][0]["digest"], digest.as_str());
     let manifest = read(&blob(&here, &index["manifests"][0]));
     let config = read(&blob(&here, &manifest["config"]));
-    assert_eq!(config["config"]["User"], "65532:65532");
+    assert_eq!(config["config"]["User"], "12345:12345");
     assert_eq!(config["config"]["Entrypoint"], json!(["/usr/bin/jaas-operator"]));
     assert_eq!(config.get("created"), None, "a time would differ with each build");
     let stored = fs::metadata(blob(&here, &manifest["layers"][0])).unwrap();
@@ -111,7 +111,7 @@ async fn as_the_charts_user_on_a_read_only_root_the_operator_publishes_and_serve
     let pid = operator.process().pid().to_string();
     let inside = |words: &[&str]| {
         let entered =
-            ["--target", &pid, "--mount", "--root", "--setuid", "65532", "--setgid", "65532", "/usr/bin/jaas-operator"];
+            ["--target", &pid, "--mount", "--root", "--setuid", "12345", "--setgid", "12345", "/usr/bin/jaas-operator"];
         Command::new("nsenter").args(entered).args(words).output().unwrap()
     };
     let listed = inside(&["storage", "ls", "--", "--storage-path=/tmp/store"]);

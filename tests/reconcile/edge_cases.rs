@@ -251,7 +251,7 @@ async fn a_kind_of_source_that_is_installed_later_is_followed() {
         });
         followed.await.unwrap_or_else(|error| panic!("{error:#}\n{}", tail(&operator.log())));
     }
-    assert!(operator.log().contains("The Flux source kind is watched again"));
+    assert!(operator.log().contains("Engaged dynamic watch on newly-installed Flux source kind"));
 }
 
 #[tokio::test]

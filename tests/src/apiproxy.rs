@@ -64,6 +64,8 @@ struct Shared {
     calls: Mutex<BTreeMap<u64, Call>>,
     next: AtomicU64,
     cut: watch::Sender<bool>,
+    /// How often all answers that were under way fell silent.
+    muted: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -97,6 +99,7 @@ impl Proxy {
             calls: Mutex::default(),
             next: AtomicU64::new(0),
             cut: watch::Sender::new(false),
+            muted: watch::Sender::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, accepting: accepting.abort_handle() })
@@ -163,6 +166,12 @@ impl Proxy {
     /// Lets through what waits since [`Proxy::cut`], and what comes.
     pub fn heal(&self) {
         self.shared.cut.send_replace(false);
+    }
+
+    /// Lets no byte more come of the answers that are under way, whose connections stay open: what a watch meets when a node between
+    /// the two forgets it. What comes from now on passes.
+    pub fn mute(&self) {
+        self.shared.muted.send_modify(|times| *times += 1);
     }
 
     /// The calls that came since the start or [`Proxy::forget_calls`], in order, whatever happens to them.

@@ -137,6 +137,15 @@ impl ControlPlane {
         readiness::etcd_revision(self.ports).await
     }
 
+    /// Has etcd forget every state before the present one. A watch that wants to go on from there is told that it is too old, once the
+    /// API server has been started again.
+    ///
+    /// # Errors
+    /// When etcd refuses.
+    pub async fn compact_etcd(&self) -> Result<()> {
+        readiness::compact_etcd(self.ports, self.etcd_revision().await?).await
+    }
+
     /// Ends the API server with SIGKILL. etcd and the controllers stay.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ pub async fn get(url: &str) -> Result<Answer> {
 ///
 /// # Errors
 /// As [`get`].
-pub async fn post_json(url: &str, json: &'static str) -> Result<Answer> {
+pub async fn post_json(url: &str, json: impl Into<reqwest::Body>) -> Result<Answer> {
     let request = client()?.post(url).header(http::header::CONTENT_TYPE, "application/json");
     read(request.body(json)).await
 }

@@ -20,6 +20,7 @@ pub mod rbac;
 mod readiness;
 pub mod runner;
 pub mod s3;
+pub mod schema;
 pub mod supervisor;
 pub mod terminal;
 pub mod upstream;

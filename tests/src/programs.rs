@@ -101,6 +101,30 @@ pub fn helm() -> Result<PathBuf> {
     build(&Cache::open()?, &Go::find()?, &catalog::HELM)
 }
 
+/// Helm of the major version before; see [`helm`].
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn helm_3() -> Result<PathBuf> {
+    build(&Cache::open()?, &Go::find()?, &catalog::HELM_3)
+}
+
+/// promtool, built when it is missing. Only the tests of the alerts need it.
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn promtool() -> Result<PathBuf> {
+    build(&Cache::open()?, &Go::find()?, &catalog::PROMTOOL)
+}
+
+/// A directory with the definitions of other software that the chart makes objects of.
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn chart_crds() -> Result<PathBuf> {
+    crds::for_chart(&Cache::open()?, &Go::find()?)
+}
+
 fn assets_or(cache: &Cache, go: &Go, recipe: &Recipe) -> Result<PathBuf> {
     let Some(assets) = env::var_os("KUBEBUILDER_ASSETS") else {
         return build(cache, go, recipe);

@@ -1,6 +1,13 @@
 {{/* Values that cannot work, each with the sentence that says why. */}}
 {{- define "jaas.refusals" -}}
 {{- $storage := .Values.operator.storage }}
+{{- include "jaas.refusals.unsupported" . }}
+{{- if contains "metio/jaas" .Values.image.repository }}
+{{- fail (printf "image.repository: %s is the Go implementation; name an image of this one, or remove the value" .Values.image.repository) }}
+{{- end }}
+{{- if and .Values.networkPolicy.enabled .Values.networkPolicy.egress.enabled (not .Values.networkPolicy.egress.to) }}
+{{- fail "networkPolicy.egress.to: needed where networkPolicy.egress.enabled is true, since without it the operator reaches neither the API server nor sources; name the API server, source-controller and the bucket" }}
+{{- end }}
 {{- if not .Values.operator.enabled }}
 {{- fail "operator.enabled: there is no HTTP renderer yet, so without the operator there is nothing to run" }}
 {{- end }}
@@ -19,6 +26,25 @@
 {{- include "jaas.refusals.libraries" .Values.operator.libraries }}
 {{- include "jaas.refusals.replicas" . }}
 {{- include "jaas.refusals.plugin" . }}
+{{- end }}
+
+{{/* What files/refused.yaml lists. */}}
+{{- define "jaas.refusals.unsupported" -}}
+{{- range (.Files.Get "files/refused.yaml" | fromYaml).refused }}
+{{- $value := deepCopy $.Values }}
+{{- $set := true }}
+{{- range splitList "." .value }}
+{{- $set = and $set (kindIs "map" $value) (hasKey (ternary $value dict (kindIs "map" $value)) .) }}
+{{- if $set }}{{ $value = get $value . }}{{ end }}
+{{- end }}
+{{- if and $set (not (kindIs "invalid" $value)) }}
+{{- $accepted := list }}
+{{- range .accepted }}{{ $accepted = append $accepted (toJson .) }}{{ end }}
+{{- if not (has (toJson $value) $accepted) }}
+{{- fail (printf "%s: %s" .value .because) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "jaas.refusals.plugin" -}}

@@ -13,6 +13,6 @@ pub mod libraries;
 pub mod root;
 
 /// User and group of the process, the numbers that the chart's Pods ask for.
-pub const USER: u64 = 65532;
+pub const USER: u64 = 12345;
 /// Where the operator is.
 pub const PROGRAM: &str = "usr/bin/jaas-operator";

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_trouble_is_told_by_its_reason_until_it_is_over() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let condition = Condition::new(metrics.clone());
         let up = |line: &str| metrics.encode().unwrap().lines().any(|found| found == line);
         assert!(up("jaas_storage_up{reason=\"\"} 1"));

@@ -3,9 +3,11 @@
 //! One watch covers the cluster, or each watched namespace has its own; either way there is one cache for each kind. A cache
 //! answers without the API server and may be a moment old.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::time::Duration;
 
 use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt};
@@ -13,24 +15,43 @@ use kube::api::Api;
 use kube::core::Selector;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::health::{self, Kind, Watches};
+use super::observe::observed;
+use crate::snippet::outcome::chain;
+
+/// What is watched, and how.
+#[derive(Clone)]
+pub struct Scope {
+    /// Whom to ask.
+    pub client: Client,
+    /// Namespaces; all where none is given.
+    pub namespaces: Vec<String>,
+    /// How long a watch may bring nothing before it is begun anew, in whole seconds.
+    pub timeout: Duration,
+    /// What is told of the watches.
+    pub watches: Watches,
+}
+
 /// A cache and the changes that it has taken in.
 pub struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     /// The cache.
     pub store: Store<K>,
-    /// The changed objects, deleted ones included, each after the cache has taken it in. Must be polled for the cache to move.
+    /// The changed objects, deleted ones included, each after the cache has taken it in. Must be polled for the cache to move. Never an
+    /// error: what is wrong is told by [`Watches`].
     pub changes: BoxStream<'static, Result<K, watcher::Error>>,
     /// Cancelled once the cache holds the first complete list.
     pub listed: CancellationToken,
 }
 
-/// Watches a kind in the given namespaces, or in all where none is given.
-pub fn watch<K>(client: &Client, namespaces: &[String]) -> Watched<K>
+/// Watches a kind, without which nothing can be judged if it is needed.
+pub fn watch<K>(scope: &Scope, needed: bool) -> Watched<K>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
@@ -40,11 +61,11 @@ where
         + Sync
         + 'static,
 {
-    watch_selected(client, namespaces, &Selector::default())
+    watch_selected(scope, &Selector::default(), needed)
 }
 
 /// The same, for objects with certain labels only. One that loses them is reported as deleted.
-pub fn watch_selected<K>(client: &Client, namespaces: &[String], labels: &Selector) -> Watched<K>
+pub fn watch_selected<K>(scope: &Scope, labels: &Selector, needed: bool) -> Watched<K>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
@@ -54,7 +75,32 @@ where
         + Sync
         + 'static,
 {
-    let streams = streams(client, namespaces, labels);
+    let name = match K::kind(&()) {
+        Cow::Borrowed(name) => name,
+        Cow::Owned(_) => "unknown",
+    };
+    let kind = Kind { name, gvk: format!("{}, Kind={name}", K::api_version(&())), needed };
+    let api = |namespace: Option<&str>| {
+        let part = scope.watches.part(kind.clone());
+        let client = observed(&scope.client, part.clone());
+        let api: Api<K> = match namespace {
+            None => Api::all(client),
+            Some(namespace) => Api::namespaced(client, namespace),
+        };
+        (api, part)
+    };
+    let apis: Vec<_> = if scope.namespaces.is_empty() {
+        vec![api(None)]
+    } else {
+        scope.namespaces.iter().map(|namespace| api(Some(namespace))).collect()
+    };
+    let seconds = u32::try_from(scope.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
+    let config = watcher::Config::default().timeout(seconds);
+    let config = if labels.selects_all() { config } else { config.labels_from(labels) };
+    let streams: Vec<_> = apis
+        .into_iter()
+        .map(|(api, part)| watcher(api, config.clone()).backoff(Pause(part)).modify(forget_managers).boxed())
+        .collect();
     let writer = Writer::default();
     let store = writer.as_reader();
     let listed = CancellationToken::new();
@@ -65,30 +111,34 @@ where
             complete.cancel();
         }
     });
-    Watched { store, changes: events.touched_objects().boxed(), listed }
+    // Told by the watch itself, once. A controller that hears of an error would be deaf to everything else for a while.
+    let changes = events.touched_objects().filter(move |change| {
+        if let Err(error) = change {
+            tracing::debug!(kind = name, error = chain(error), "A watch failed");
+        }
+        std::future::ready(change.is_ok())
+    });
+    Watched { store, changes: changes.boxed(), listed }
+}
+
+/// Waits after a failure as long as the failures in a row say. A part knows when they are over; the stream takes the beginning of an
+/// attempt for its success.
+struct Pause(health::Part);
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.0.pause())
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {}
 }
 
 /// What happens to the objects of a kind, in the given namespaces or in all. Nothing is kept of them.
 pub fn follow<K>(client: &Client, namespaces: &[String]) -> BoxStream<'static, Result<Event<K>, watcher::Error>>
-where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
-    let streams = streams(client, namespaces, &Selector::default());
-    futures::stream::select_all(streams).boxed()
-}
-
-/// One watch for each namespace, or one for all.
-fn streams<K>(
-    client: &Client,
-    namespaces: &[String],
-    labels: &Selector,
-) -> Vec<BoxStream<'static, Result<Event<K>, watcher::Error>>>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
@@ -103,12 +153,8 @@ where
     } else {
         namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
     };
-    let config = match labels.selects_all() {
-        true => watcher::Config::default(),
-        false => watcher::Config::default().labels_from(labels),
-    };
-    let watched = |api| watcher(api, config.clone()).default_backoff().modify(forget_managers).boxed();
-    apis.into_iter().map(watched).collect()
+    let watched = |api| watcher(api, watcher::Config::default()).default_backoff().modify(forget_managers).boxed();
+    futures::stream::select_all(apis.into_iter().map(watched)).boxed()
 }
 
 /// Nobody here reads managedFields, and they are a good part of every object.

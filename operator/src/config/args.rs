@@ -34,6 +34,8 @@ pub enum Command {
     },
     /// Looks at the store from inside the Pod; changes nothing.
     Storage(Look),
+    /// Deletes every snippet and waits until they are gone; what nobody withdraws in time is let go. Run before an uninstall.
+    Cleanup(Cleanup),
 }
 
 /// A look at the store.
@@ -68,6 +70,20 @@ pub enum LookFormat {
     Text,
     /// A JSON document in each line.
     Ndjson,
+}
+
+/// Settings of the clean-up before an uninstall.
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Cleanup {
+    /// How long the operator may take to withdraw what the snippets published.
+    #[arg(long, default_value = "2m", value_name = "DURATION")]
+    pub timeout: String,
+    /// Namespaces whose snippets are deleted, separated by commas; all when empty.
+    #[arg(long, default_value = "", value_name = "NAMES")]
+    pub namespaces: String,
+    /// Kubeconfig to use; otherwise KUBECONFIG, the default path, the pod's own account.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// What can be generated.
@@ -107,6 +123,9 @@ pub struct Run {
     /// Labels of the snippets and libraries to watch, such as `team=web,stage in (test,live)`; all when empty.
     #[arg(long, help_heading = "Operator", default_value = "", hide_default_value = true, value_name = "SELECTOR")]
     pub label_selector: String,
+    /// How long a watch may bring nothing before it is begun anew, in whole seconds and at least 1s; a connection that is silently dead is noticed five seconds later.
+    #[arg(long, help_heading = "Operator", default_value = "1m", value_name = "DURATION")]
+    pub watch_timeout: String,
     /// ServiceAccount of snippets that name none; when empty such snippets are refused.
     #[arg(long, help_heading = "Operator", default_value = "", value_name = "NAME")]
     pub default_service_account: String,
@@ -287,6 +306,18 @@ pub struct Run {
     /// Host and port of the metrics server; 0 switches it off.
     #[arg(long, help_heading = "Management", default_value = ":8083", value_name = "HOST:PORT")]
     pub metrics_bind_address: String,
+    /// Gives jaas_snippet_rendered_bytes a series for each snippet; otherwise there is one for all together.
+    #[arg(long, help_heading = "Management", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    pub metrics_snippet_sizes: bool,
+    /// Host and port of an OpenTelemetry collector that takes spans by OTLP over gRPC; off when empty.
+    #[arg(long, help_heading = "Management", default_value = "", value_name = "HOST:PORT")]
+    pub tracing_endpoint: String,
+    /// Speaks no TLS with the collector.
+    #[arg(long, help_heading = "Management", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    pub tracing_insecure: bool,
+    /// Part of the reconciles that are traced, from 0 to 1.
+    #[arg(long, help_heading = "Management", default_value = "1.0", value_name = "RATIO")]
+    pub tracing_sample_ratio: String,
     /// Address and port of the admin endpoint, which the plugin uses to look at the store and to repair it; off when empty. Only a
     /// loopback address is taken, such as 127.0.0.1:8085: a port-forward reaches it there.
     #[arg(long, help_heading = "Management", default_value = "", value_name = "IP:PORT")]

@@ -14,7 +14,7 @@ use crate::quota::Share;
 use crate::snippet::pace::Rate;
 
 use super::value::{self, duration, whole_number};
-use super::{Backend, Cluster, Config, Election, Evaluation, Listener, Log, Run, Snippets, Sources, Storage};
+use super::{Backend, Cluster, Config, Election, Evaluation, Listener, Log, Run, Snippets, Sources, Storage, Tracing};
 
 /// Prefix of environment variables that define external variables.
 const EXT_VAR_PREFIX: &str = "JAAS_EXT_VAR_";
@@ -71,6 +71,10 @@ impl Config {
                 kubeconfig: run.kubeconfig.clone(),
                 watch_namespaces: names(&run.watch_namespaces),
                 label_selector: mistakes.read("label-selector", &run.label_selector, value::selector),
+                watch_timeout: mistakes.read("watch-timeout", &run.watch_timeout, |text| match duration(text)? {
+                    enough if enough >= Duration::from_secs(1) => Ok(enough),
+                    _ => Err("must be at least 1s".to_owned()),
+                }),
             },
             snippets: snippets(&run, environment, &mut mistakes),
             evaluation: evaluation(&run, &mut mistakes),
@@ -85,6 +89,8 @@ impl Config {
                 write_timeout: mistakes.read("management-write-timeout", &run.management_write_timeout, duration),
             },
             metrics: metrics(&run.metrics_bind_address, &mut mistakes),
+            snippet_sizes: run.metrics_snippet_sizes,
+            tracing: tracing(&run, &mut mistakes),
             admin: admin(&run.admin_bind_address, &mut mistakes),
             shutdown_delay: mistakes.read("shutdown-delay", &run.shutdown_delay, duration),
             log: log(&run, &mut mistakes),
@@ -316,6 +322,22 @@ fn metrics(address: &str, mistakes: &mut Mistakes) -> Option<SocketAddr> {
     resolved
 }
 
+fn tracing(run: &Run, mistakes: &mut Mistakes) -> Option<Tracing> {
+    let ratio =
+        mistakes.read("tracing-sample-ratio", &run.tracing_sample_ratio, |text| match text.trim().parse::<f64>() {
+            Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+            _ => Err("must be a number from 0 to 1".to_owned()),
+        });
+    let endpoint = run.tracing_endpoint.trim();
+    if endpoint.is_empty() {
+        return None;
+    }
+    let authority = endpoint.parse::<http::uri::Authority>().ok();
+    let complete = authority.is_some_and(|found| found.port_u16().is_some() && !endpoint.contains('@'));
+    mistakes.unless(complete, "tracing-endpoint", "must be HOST:PORT; --tracing-insecure chooses the scheme");
+    Some(Tracing { endpoint: endpoint.to_owned(), tls: !run.tracing_insecure, ratio })
+}
+
 /// The endpoint speaks no TLS, so its tokens must not leave the machine.
 fn admin(address: &str, mistakes: &mut Mistakes) -> Option<SocketAddr> {
     if address.is_empty() {
@@ -385,6 +407,9 @@ mod tests {
                 "--storage-backend=nfs",
                 "--log-level=loud",
                 "--log-format=xml",
+                "--watch-timeout=0",
+                "--tracing-endpoint=http://collector:4317",
+                "--tracing-sample-ratio=2",
                 "--metrics-bind-address=nowhere",
                 "--admin-bind-address=0.0.0.0:8085",
                 "--ext-var=secret",
@@ -404,6 +429,7 @@ mod tests {
             error.0,
             [
                 "nothing to run: this build has no HTTP renderer yet; start the operator with --enable-flux-integration",
+                "Invalid --watch-timeout: must be at least 1s, got \"0\"",
                 "Invalid --ext-var: must be KEY=VALUE with a non-empty key",
                 "Invalid --max-concurrent-reconciles: must be at least 1, got \"0\"",
                 "Invalid --runbook-base-url: must be an http or https address",
@@ -417,6 +443,8 @@ mod tests {
                 "Invalid --leader-election-lease-duration: the lease duration 5s must be longer than the renew deadline 10s",
                 "Invalid --management-port: must be an integer in 1..65535, got \"x\"",
                 "Invalid --metrics-bind-address: must be 0 or HOST:PORT with a port in 1..65535, got \"nowhere\"",
+                "Invalid --tracing-sample-ratio: must be a number from 0 to 1, got \"2\"",
+                "Invalid --tracing-endpoint: must be HOST:PORT; --tracing-insecure chooses the scheme",
                 "Invalid --admin-bind-address: must be empty or a loopback address with a port, such as 127.0.0.1:8085, got \"0.0.0.0:8085\"",
                 "Invalid --shutdown-delay: must not be negative, got \"-1s\"",
                 "Invalid --log-level: must be one of debug, info, warn, error, got \"loud\"",
@@ -482,6 +510,20 @@ mod tests {
             quota(&["--storage-namespace-quota=half"]).unwrap_err(),
             "Invalid --storage-namespace-quota: must be 0, a percentage from 1% to 100%, or bytes such as 256Mi, got \"half\""
         );
+    }
+
+    #[test]
+    fn spans_go_nowhere_unless_somebody_takes_them() {
+        let tracing = |more: &[&str]| config(&[&ENOUGH[..], more].concat(), &[]).map(|config| config.tracing);
+        assert_eq!(tracing(&["--tracing-insecure", "--tracing-sample-ratio=0.5"]), Ok(None));
+        let all = Tracing { endpoint: "collector.observe:4317".to_owned(), tls: true, ratio: 1.0 };
+        assert_eq!(tracing(&["--tracing-endpoint=collector.observe:4317"]), Ok(Some(all.clone())));
+        let some = Tracing { endpoint: "[::1]:4317".to_owned(), tls: false, ratio: 0.25 };
+        let flags = ["--tracing-endpoint=[::1]:4317", "--tracing-insecure=true", "--tracing-sample-ratio=2.5e-01"];
+        assert_eq!(tracing(&flags), Ok(Some(some)));
+        for wrong in ["collector", "a@b:1", "grpc://c:1", "c:1/path", "c:99999"] {
+            assert!(tracing(&[&format!("--tracing-endpoint={wrong}")]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ use warp::reply::{Reply, Response};
 use crate::artifacts::catalog::{Catalog, Standing};
 use crate::artifacts::heal::Alarm;
 use crate::snippet::outcome::chain;
+use crate::telemetry::metrics::Metrics;
 
 /// Seconds after which a consumer asks again. It tries ten times, so a store is given half a minute to be whole again.
 const RETRY_SECONDS: &str = "3";
@@ -38,14 +39,20 @@ pub struct Artifacts {
     pub catalog: Catalog,
     /// Whom to tell of what does not.
     pub alarm: Alarm,
+    /// Counts requests.
+    pub metrics: Metrics,
 }
 
 /// The route. It answers every path and every method itself.
 pub fn routes(artifacts: Artifacts) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     path().and(warp::method()).and(warp::header::headers_cloned()).then(
         move |path: String, method: Method, headers: HeaderMap| {
-            let Artifacts { store, catalog, alarm } = artifacts.clone();
-            async move { answer(&*store, &alarm, |path| catalog.standing(path), &path, &method, &headers).await }
+            let Artifacts { store, catalog, alarm, metrics } = artifacts.clone();
+            async move {
+                let response = answer(&*store, &alarm, |path| catalog.standing(path), &path, &method, &headers).await;
+                metrics.flow().answered(&method, response.status());
+                response
+            }
         },
     )
 }

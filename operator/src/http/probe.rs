@@ -1,25 +1,32 @@
-//! Probes: `/start`, `/ready`, `/live`.
+//! Probes: `/start`, `/ready`, `/live`, and `/ready/reconcile`.
 //!
 //! Ready means: can serve. That holds as soon as the sockets are bound and the store is open, whatever the API server does; a
-//! replica that is not ready is taken out of the Service, and consumers would get refused connections instead of our 503. A store in
-//! trouble is told in the answer's body.
+//! replica that is not ready is taken out of the Service, and consumers would get refused connections instead of our 503. Trouble
+//! with the store or with a watch is told in the answer's body.
+//!
+//! Ready to reconcile means: everything is watched that a judgement needs. It holds on every replica, whoever leads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Method, StatusCode};
-use serde_json::{Map, Value};
+use serde::Serialize;
 use warp::Filter;
 use warp::reply::Reply;
 
-use crate::artifacts::condition::Condition;
-use crate::mounted::Mounted;
+use crate::artifacts::condition::{Condition, Trouble as StoreTrouble};
+use crate::cluster::health::{Cause, Trouble, Watches};
+use crate::leadership::Authority;
+use crate::mounted::{Mounted, Trouble as LibraryTrouble};
 
 /// State that the probes tell.
 #[derive(Clone)]
 pub struct Health {
     flags: Arc<Flags>,
     store: Condition,
+    watches: Watches,
+    authority: Authority,
     libraries: Mounted,
 }
 
@@ -29,21 +36,43 @@ struct Flags {
     draining: AtomicBool,
 }
 
-impl Health {
-    /// A process that has not started yet, its store, and the libraries in its folders.
-    pub fn new(store: Condition, libraries: Mounted) -> Self {
-        Self { flags: Arc::default(), store, libraries }
-    }
+/// A question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    Start,
+    Ready,
+    Reconcile,
+    Live,
+}
 
-    /// What is wrong although the process is ready: cached artifacts are served while the store is away, and libraries stay as they were,
-    /// so this is a detail and no reason to be taken out.
-    fn details(&self) -> Map<String, Value> {
-        // Plain structures of strings always serialise.
-        let store = self.store.trouble().map(|trouble| serde_json::to_value(trouble).unwrap_or_default());
-        let libraries = &self.libraries.state().troubles;
-        let libraries = (!libraries.is_empty()).then(|| serde_json::to_value(libraries).unwrap_or_default());
-        let details = [("storage", store), ("libraries", libraries)];
-        details.into_iter().filter_map(|(name, detail)| Some((name.to_owned(), detail?))).collect()
+/// An answer.
+#[derive(Debug, Serialize)]
+struct Answer {
+    status: &'static str,
+    /// Whether this replica writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<bool>,
+    /// Trouble of the store, which is a detail: what is in memory is served while it is away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage: Option<StoreTrouble>,
+    /// Kinds that are not watched.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    watches: BTreeMap<&'static str, Trouble>,
+    /// Mounted libraries that could not be read; they stay as they were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    libraries: Vec<LibraryTrouble>,
+}
+
+impl Answer {
+    fn plain(status: &'static str) -> Self {
+        Self { status, leader: None, storage: None, watches: BTreeMap::new(), libraries: Vec::new() }
+    }
+}
+
+impl Health {
+    /// A process that has not started yet, its store, its watches, its right to write, and the libraries in its folders.
+    pub fn new(store: Condition, watches: Watches, authority: Authority, libraries: Mounted) -> Self {
+        Self { flags: Arc::default(), store, watches, authority, libraries }
     }
 
     /// The sockets are bound and the store is open.
@@ -56,37 +85,100 @@ impl Health {
         self.flags.draining.store(true, Ordering::Relaxed);
     }
 
-    fn answer(&self, probe: &str) -> (StatusCode, &'static str) {
+    fn answer(&self, probe: Probe) -> (StatusCode, Answer) {
         let started = self.flags.started.load(Ordering::Relaxed);
         let ready = started && !self.flags.draining.load(Ordering::Relaxed);
-        match probe {
-            "start" if !started => (StatusCode::SERVICE_UNAVAILABLE, "not_started"),
-            "ready" if !ready => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-            _ => (StatusCode::OK, "ok"),
+        let (holds, otherwise) = match probe {
+            Probe::Start => (started, "not_started"),
+            Probe::Ready => (ready, "not_ready"),
+            Probe::Reconcile => (ready && self.watches.is_ready_to_reconcile(), "not_ready"),
+            Probe::Live => (true, "ok"),
+        };
+        let (status, word) = if holds { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, otherwise) };
+        let mut answer = Answer::plain(word);
+        if matches!(probe, Probe::Ready | Probe::Reconcile) {
+            answer.storage = self.store.trouble();
+            answer.watches = self.watches.troubles();
         }
+        if probe == Probe::Ready {
+            answer.libraries.clone_from(&self.libraries.state().troubles);
+            // That a process has just begun is no trouble to somebody who asks whether it serves.
+            answer.watches.retain(|_, trouble| trouble.cause != Cause::Starting);
+        }
+        if probe == Probe::Reconcile {
+            answer.leader = Some(self.authority.permit().is_ok());
+        }
+        (status, answer)
     }
 }
 
 /// The routes.
 pub fn routes(health: Health) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
-    warp::path!(String).and(warp::method()).and_then(move |probe: String, method: Method| {
-        let health = health.clone();
-        async move {
-            if !matches!(probe.as_str(), "start" | "ready" | "live") {
-                return Err(warp::reject::not_found());
-            }
-            if method != Method::GET {
-                let answer = answer(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
-                return Ok(warp::reply::with_header(answer, http::header::ALLOW, "GET").into_response());
-            }
-            let (status, word) = health.answer(&probe);
-            let mut body = if probe == "ready" { health.details() } else { Map::new() };
-            body.insert("status".to_owned(), Value::from(word));
-            Ok(warp::reply::with_status(warp::reply::json(&body), status).into_response())
+    let reconcile = warp::path!("ready" / "reconcile").map(|| Probe::Reconcile);
+    let probe = warp::path!(String).and_then(|word: String| async move {
+        match word.as_str() {
+            "start" => Ok(Probe::Start),
+            "ready" => Ok(Probe::Ready),
+            "live" => Ok(Probe::Live),
+            _ => Err(warp::reject::not_found()),
         }
+    });
+    reconcile.or(probe).unify().and(warp::method()).map(move |probe: Probe, method: Method| {
+        if method != Method::GET {
+            let answer = reply(StatusCode::METHOD_NOT_ALLOWED, &Answer::plain("method_not_allowed"));
+            return warp::reply::with_header(answer, http::header::ALLOW, "GET").into_response();
+        }
+        let (status, answer) = health.answer(probe);
+        reply(status, &answer).into_response()
     })
 }
 
-fn answer(status: StatusCode, word: &'static str) -> impl Reply {
-    warp::reply::with_status(warp::reply::json(&serde_json::json!({ "status": word })), status)
+fn reply(status: StatusCode, answer: &Answer) -> impl Reply + use<> {
+    warp::reply::with_status(warp::reply::json(answer), status)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cluster::health::Kind;
+    use crate::telemetry::metrics::Metrics;
+
+    fn told(health: &Health, probe: Probe) -> (u16, Value) {
+        let (status, answer) = health.answer(probe);
+        (status.as_u16(), serde_json::to_value(answer).unwrap_or_default())
+    }
+
+    #[test]
+    fn serving_waits_for_nobody_and_reconciling_for_what_it_needs() {
+        let metrics = Metrics::default();
+        let watches = Watches::new(metrics.clone());
+        let part = |name, needed| watches.part(Kind { name, gvk: format!("v1, Kind={name}"), needed });
+        let (snippets, buckets) = (part("JsonnetSnippet", true), part("Bucket", false));
+        let health =
+            Health::new(Condition::new(metrics), watches.clone(), Authority::sole_writer(), Mounted::new(Vec::new()));
+        assert_eq!(told(&health, Probe::Start), (503, json!({"status": "not_started"})));
+        assert_eq!(told(&health, Probe::Ready), (503, json!({"status": "not_ready"})));
+        assert_eq!(told(&health, Probe::Live), (200, json!({"status": "ok"})));
+
+        health.started();
+        assert_eq!(told(&health, Probe::Ready), (200, json!({"status": "ok"})));
+        let (status, said) = told(&health, Probe::Reconcile);
+        assert_eq!((status, &said["watches"]["JsonnetSnippet"]["cause"]), (503, &json!("starting")));
+
+        snippets.well();
+        buckets.failed(Cause::Forbidden, "no right".to_owned());
+        for (probe, leader) in [(Probe::Ready, Value::Null), (Probe::Reconcile, json!(true))] {
+            let (status, said) = told(&health, probe);
+            assert_eq!((status, &said["status"], &said["leader"]), (200, &json!("ok"), &leader), "{probe:?}");
+            let bucket = &said["watches"]["Bucket"];
+            assert_eq!((&bucket["cause"], &bucket["message"]), (&json!("forbidden"), &json!("no right")), "{said}");
+        }
+
+        health.draining();
+        assert_eq!(told(&health, Probe::Ready).0, 503);
+        assert_eq!(told(&health, Probe::Reconcile).0, 503);
+        assert_eq!(told(&health, Probe::Live).0, 200);
+    }
 }

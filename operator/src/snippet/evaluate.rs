@@ -64,21 +64,37 @@ async fn run(
     let _turn = stopwatch.time(world, Stage::Queue, world.turns.take(seen.key.namespace())).await;
     let _running = world.metrics.evaluation_started();
     let request = request(world, seen, gathered);
+    let begun = std::time::Instant::now();
     let answer = stopwatch.time(world, Stage::Evaluate, world.workers.evaluate(&request)).await;
+    world.metrics.flow().evaluated(word(&answer), begun.elapsed());
     Ok(match answer {
         Ok(rendered) => Ok(rendered.bytes),
         Err(EvaluateError::Failed(failure)) => Err(refusal(&failure)),
-        Err(EvaluateError::Timeout(limit)) => Err(Refusal::new(
-            Reason::EvaluationTimeout,
-            format!("evaluation exceeded {}", kube::core::Duration::from(limit)),
-        )),
+        Err(EvaluateError::Timeout(limit)) => {
+            let limit = kube::core::Duration::from(limit);
+            let (namespace, name) = (seen.key.namespace(), seen.key.name());
+            tracing::warn!(namespace, name, timeout = %limit, "Jsonnet evaluation timed out");
+            Err(Refusal::new(Reason::EvaluationTimeout, format!("evaluation exceeded {limit}")))
+        }
         Err(error @ (EvaluateError::Died { .. } | EvaluateError::TooLarge { .. })) => {
             Err(Refusal::new(Reason::EvaluationFailed, super::outcome::chain(&error)))
         }
         Err(error @ EvaluateError::Unavailable(_)) => {
+            world.metrics.eval_unavailable(&seen.key);
             return Err(Deferred::internal("starting an evaluation worker", Reason::EvaluationFailed, error));
         }
     })
+}
+
+/// How an evaluation ended, as metrics tell it.
+fn word<T>(answer: &Result<T, EvaluateError>) -> &'static str {
+    match answer {
+        Ok(_) => "rendered",
+        Err(EvaluateError::Failed(_)) => "failed",
+        Err(EvaluateError::Timeout(_)) => "timeout",
+        Err(EvaluateError::Died { .. } | EvaluateError::TooLarge { .. }) => "killed",
+        Err(EvaluateError::Unavailable(_)) => "unavailable",
+    }
 }
 
 fn request(world: &World, seen: &Seen, gathered: &Gathered<'_>) -> Request {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use jaas_api::source::{LibraryRef, SourceRef};
 use jaas_api::{JsonnetLibrary, Reason};
 use kube::{Api, Client};
+use tracing::Instrument;
 
 use super::check::{self, Checked};
 use super::inputs::{Inputs, Own, Tree};
 use super::observe::Seen;
-use super::outcome::{Attempt, Refusal, tenant_request};
+use super::outcome::{Attempt, Refusal, chain, tenant_request};
 use super::stopwatch::Stopwatch;
 use super::world::World;
 use crate::cluster::classify::{Meaning, meaning};
@@ -21,6 +22,7 @@ use crate::graph::Name;
 use crate::mounted::uses::{self, Uses};
 use crate::source;
 use crate::telemetry::metrics::Stage;
+use crate::telemetry::trace;
 
 /// A client that acts as the snippet's account.
 #[derive(Clone)]
@@ -61,21 +63,14 @@ pub async fn gather<'a>(
             Ok(tenant) => tenant,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let files = match files {
-            Ok(Own::Inline(files)) => Tree::Inline(Cow::Borrowed(files)),
-            Ok(Own::Source(reference)) => match fetched(world, &tenant, seen, reference).await? {
-                Ok(files) => files,
-                Err(refusal) => return Ok(Err(refusal)),
-            },
+        let files = match own(world, &tenant, seen, files).await? {
+            Ok(files) => files,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let mut libraries = BTreeMap::new();
-        for reference in &seen.snippet.spec.libraries {
-            match library(world, &tenant, seen.key.namespace(), reference).await? {
-                Ok(found) => libraries.insert(reference.alias().to_owned(), found),
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-        }
+        let libraries = match libraries(world, &tenant, seen).await? {
+            Ok(libraries) => libraries,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         Ok(Ok((tenant, files, libraries)))
     };
     let (tenant, files, mut libraries) = match stopwatch.time(world, Stage::Gather, reading).await? {
@@ -104,6 +99,61 @@ pub async fn gather<'a>(
     Ok(Ok(Gathered { tenant, files, libraries, inputs_digest, mounted: uses.names }))
 }
 
+/// The snippet's own files.
+async fn own<'a>(
+    world: &World,
+    tenant: &Tenant,
+    seen: &Seen,
+    files: Result<Own<'a>, Refusal>,
+) -> Attempt<Result<Tree<'a>, Refusal>> {
+    let span = trace::resolve_source(if seen.snippet.spec.source_ref.is_some() { "sourceRef" } else { "inline" });
+    let read = async {
+        match files {
+            Ok(Own::Inline(files)) => Ok(Ok(Tree::Inline(Cow::Borrowed(files)))),
+            Ok(Own::Source(reference)) => fetched(world, tenant, seen, reference).await,
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    };
+    let read = read.instrument(span.clone()).await;
+    trace::ended(&span, &read, false);
+    if let Ok(Ok(files)) = &read {
+        span.record("jaas.source.fileCount", trace::count(files.len()));
+    }
+    read
+}
+
+/// The snippet's libraries by alias.
+async fn libraries(
+    world: &World,
+    tenant: &Tenant,
+    seen: &Seen,
+) -> Attempt<Result<BTreeMap<String, Tree<'static>>, Refusal>> {
+    let span = trace::resolve_libraries();
+    let read = async {
+        let mut libraries = BTreeMap::new();
+        for reference in &seen.snippet.spec.libraries {
+            match library(world, tenant, seen.key.namespace(), reference).await? {
+                Ok(found) => libraries.insert(reference.alias().to_owned(), found),
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+        }
+        Ok(Ok(libraries))
+    };
+    let read = read.instrument(span.clone()).await;
+    trace::ended(&span, &read, false);
+    match &read {
+        Ok(Ok(libraries)) => {
+            span.record("jaas.library.count", trace::count(libraries.len()));
+        }
+        Ok(Err(_)) => {}
+        Err(deferred) => {
+            let (namespace, name, error) = (seen.key.namespace(), seen.key.name(), chain(deferred));
+            tracing::error!(namespace, name, error, "Library resolution errored");
+        }
+    }
+    read
+}
+
 /// A client for the account.
 ///
 /// # Errors
@@ -111,7 +161,14 @@ pub async fn gather<'a>(
 pub async fn tenant(world: &World, account: &Account) -> Attempt<Result<Tenant, Refusal>> {
     match world.tenants.client(account).await {
         Ok(client) => Ok(Ok(Tenant { account: account.clone(), client })),
-        Err(error) => tenant_request("minting the tenant SA token", error).map(Err),
+        Err(error) => {
+            let refused = tenant_request("minting the tenant SA token", error);
+            if let Err(deferred) = &refused {
+                let (namespace, account, error) = (&account.namespace, &account.name, chain(deferred));
+                tracing::error!(namespace, account, error, "Cannot build impersonation client");
+            }
+            refused.map(Err)
+        }
     }
 }
 

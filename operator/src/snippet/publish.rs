@@ -7,13 +7,14 @@ use jaas_storage::store::Stored;
 use jaas_storage::{Digest, Presence, Revision};
 use jiff::Timestamp;
 use kube::Api;
+use tracing::Instrument;
 
 use super::artifact::{self, Announcement, Ownership};
 use super::check;
 use super::evaluate::Content;
 use super::gather::{self, Tenant};
 use super::observe::Seen;
-use super::outcome::{Attempt, Published, Refusal, storage_refusal, tenant_request};
+use super::outcome::{Attempt, Published, Refusal, chain, storage_refusal, tenant_request};
 use super::stopwatch::Stopwatch;
 use super::world::World;
 use crate::artifacts::{room, scrub};
@@ -21,6 +22,7 @@ use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::{RequestError, request, write};
 use crate::quota::{self, NotAdmitted};
 use crate::telemetry::metrics::Stage;
+use crate::telemetry::trace;
 
 /// What requests are made for, in messages.
 const CONTEXT: &str = "publishing the ExternalArtifact";
@@ -30,6 +32,31 @@ const CONTEXT: &str = "publishing the ExternalArtifact";
 /// # Errors
 /// [`super::outcome::Deferred`] for what may pass.
 pub async fn publish(
+    world: &World,
+    seen: &Seen,
+    tenant: &Tenant,
+    content: Content,
+    stopwatch: &mut Stopwatch,
+) -> Attempt<Result<Published, Refusal>> {
+    let retained = seen.snippet.status.as_ref().map_or(0, |status| status.history.len());
+    let span = trace::publish(content.rendered_bytes, retained);
+    let published = store_and_announce(world, seen, tenant, content, stopwatch).instrument(span.clone()).await;
+    trace::ended(&span, &published, true);
+    match &published {
+        Ok(Ok(published)) => {
+            span.record("jaas.publish.revision", published.revision.to_string());
+        }
+        Ok(Err(refusal)) => world.metrics.flow().publish_failed(refusal.reason),
+        Err(deferred) => {
+            world.metrics.flow().publish_failed(deferred.reason);
+            let (namespace, name, error) = (seen.key.namespace(), seen.key.name(), chain(deferred));
+            tracing::error!(namespace, name, error, "Publish errored");
+        }
+    }
+    published
+}
+
+async fn store_and_announce(
     world: &World,
     seen: &Seen,
     tenant: &Tenant,

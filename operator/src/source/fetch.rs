@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 
 use crate::fair::Slots;
+use crate::telemetry::metrics::Metrics;
 
 /// Downloads at once.
 const SLOTS: usize = 8;
@@ -88,6 +89,20 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// The word in labels.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "host_refused",
+            Self::NotFound => "not_found",
+            Self::Permanent(_) | Self::Status { .. } => "http_error",
+            Self::Redirects => "redirects",
+            Self::TooLarge => "too_large",
+            Self::Slow(_) => "slow",
+            Self::Broken(_) => "unreachable",
+            Self::Digest { .. } => "digest_mismatch",
+        }
+    }
+
     /// When to try again, or `None` where only a change of the source or of a setting helps.
     pub fn retry(&self) -> Option<Duration> {
         match self {
@@ -109,6 +124,7 @@ pub struct Fetcher {
     client: Inner,
     hosts: Arc<Hosts>,
     slots: Slots,
+    metrics: Option<Metrics>,
 }
 
 impl Fetcher {
@@ -129,7 +145,13 @@ impl Fetcher {
             .enable_http1()
             .wrap_connector(Dialler::new(dial));
         let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
-        Ok(Self { client, hosts, slots: Slots::new(SLOTS) })
+        Ok(Self { client, hosts, slots: Slots::new(SLOTS), metrics: None })
+    }
+
+    /// Counts every download.
+    #[must_use]
+    pub fn counted(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// Whether a URL may be asked for at all, before any look-up.
@@ -147,8 +169,17 @@ impl Fetcher {
     pub async fn fetch(&self, namespace: &str, upstream: &Upstream) -> Result<Bytes, FetchError> {
         self.judge(&upstream.url)?;
         let _slot = self.slots.take(namespace).await;
+        let begun = Instant::now();
         let whole = tokio::time::timeout(WHOLE, self.download(upstream));
-        whole.await.unwrap_or(Err(FetchError::Slow("it took longer than five minutes")))
+        let fetched = whole.await.unwrap_or(Err(FetchError::Slow("it took longer than five minutes")));
+        if let Some(metrics) = &self.metrics {
+            let (result, bytes) = match &fetched {
+                Ok(bytes) => ("fetched", bytes.len()),
+                Err(error) => (error.word(), 0),
+            };
+            metrics.flow().fetched(result, bytes, begun.elapsed());
+        }
+        fetched
     }
 
     async fn download(&self, upstream: &Upstream) -> Result<Bytes, FetchError> {

@@ -10,12 +10,12 @@ use futures::stream::{BoxStream, SelectAll};
 use jaas_api::flux::{Bucket, GitRepository, Kind, OciRepository, Source};
 use jaas_api::source::SourceKind;
 use jaas_api::{ExternalArtifact, JsonnetSnippet};
+use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::cluster::watch::{Watched, watch as watch_kind};
+use crate::cluster::watch::{Scope, Watched, watch as watch_kind};
 use crate::graph::{Graph, Input, Name};
 use crate::snippet::outcome::chain;
 
@@ -48,10 +48,10 @@ fn get<K: Kind>(cache: &Store<Source<K>>, name: &Name) -> Option<Value> {
 pub type Wakes = BoxStream<'static, ObjectRef<JsonnetSnippet>>;
 
 /// Watches the kinds that only provide files. The stream must be polled for the caches to move.
-pub fn watch(client: &Client, namespaces: &[String], graph: &Arc<Graph>) -> (Sources, Wakes) {
-    let git = watch_kind::<Source<GitRepository>>(client, namespaces);
-    let oci = watch_kind::<Source<OciRepository>>(client, namespaces);
-    let buckets = watch_kind::<Source<Bucket>>(client, namespaces);
+pub fn watch(scope: &Scope, graph: &Arc<Graph>) -> (Sources, Wakes) {
+    let git = watch_kind::<Source<GitRepository>>(scope, false);
+    let oci = watch_kind::<Source<OciRepository>>(scope, false);
+    let buckets = watch_kind::<Source<Bucket>>(scope, false);
     let sources = Sources { git: git.store.clone(), oci: oci.store.clone(), buckets: buckets.store.clone() };
     let wakes = [wakes(git, graph), wakes(oci, graph), wakes(buckets, graph)];
     (sources, wakes.into_iter().collect::<SelectAll<_>>().boxed())
@@ -59,8 +59,7 @@ pub fn watch(client: &Client, namespaces: &[String], graph: &Arc<Graph>) -> (Sou
 
 fn wakes<K: Kind>(watched: Watched<Source<K>>, graph: &Arc<Graph>) -> Wakes {
     let graph = Arc::clone(graph);
-    let mut told: Option<String> = None;
-    let changes = watched.changes.map(move |change| changed(change, &watched.store, &graph, &mut told));
+    let changes = watched.changes.map(move |change| changed(change, &watched.store, &graph));
     changes.flat_map(futures::stream::iter).boxed()
 }
 
@@ -68,29 +67,17 @@ fn changed<K: Kind>(
     change: Result<Source<K>, watcher::Error>,
     cache: &Store<Source<K>>,
     graph: &Graph,
-    told: &mut Option<String>,
 ) -> Vec<ObjectRef<JsonnetSnippet>> {
-    let kind = K::KIND.as_str();
     match change {
         Ok(source) => {
-            if told.take().is_some() {
-                tracing::info!(kind, "The Flux source kind is watched again");
-            }
             let gone = cache.get(&ObjectRef::from_obj(&source)).is_none();
             let name = Name::new(&source.namespace().unwrap_or_default(), &source.name_any());
             let state = (!gone).then(|| state(&json!({"status": source.status})));
             news(graph, &Input::Source(K::KIND, name), state)
         }
         Err(error) => {
-            let error = chain(&error);
-            if told.as_ref() != Some(&error) {
-                tracing::warn!(
-                    kind,
-                    error,
-                    "The Flux source kind cannot be watched; snippets on it follow when they are asked"
-                );
-                *told = Some(error);
-            }
+            // Told by the watch itself, once.
+            tracing::debug!(kind = K::KIND.as_str(), error = chain(&error), "A watch failed");
             Vec::new()
         }
     }

@@ -5,20 +5,25 @@ use std::fmt;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::Log;
 
-/// Starts the log of the process.
-pub fn start(settings: Log) {
+/// Starts the log of the process, and what else is to hear of spans.
+pub fn start(settings: Log, spans: Option<Box<dyn Layer<Registry> + Send + Sync>>) {
     // The client reports failed requests itself, at ERROR and without the object; whoever asked reports them with it.
     let filter = EnvFilter::new(format!("{},kube_client::client::builder=off,kube_runtime=warn", settings.level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).event_format(Format { json: settings.json });
+    // Spans are not logged, so that one costs nothing where nobody else hears of it.
+    let events = filter.and(filter_fn(|metadata| metadata.is_event()));
+    let log = tracing_subscriber::fmt::layer().event_format(Format { json: settings.json }).with_filter(events);
     // A second start in one process, as tests do it, keeps the first log.
-    let _ = builder.try_init();
+    let _ = tracing_subscriber::registry().with(spans).with(log).try_init();
 }
 
 struct Format {

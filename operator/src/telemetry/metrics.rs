@@ -1,11 +1,19 @@
 //! Metrics, under the names that the Go implementation's dashboards and alerts use.
 
+mod flow;
+mod leadership;
+mod process;
+pub mod queue;
+mod ready;
+mod watches;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jaas_api::Reason;
+use jaas_api::{JsonnetSnippet, Reason};
 use jaas_storage::Key;
 use jaas_storage::store::Usage;
+use kube::runtime::reflector::Store as Cache;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,6 +22,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::cluster::tenant::Account;
+
+pub use flow::Flow;
+pub use leadership::Leadership;
+pub use queue::Queue;
+pub use watches::Watches;
 
 /// Upper bounds of the size histogram, in bytes.
 const SIZE_BUCKETS: [f64; 10] =
@@ -159,9 +172,13 @@ struct Inner {
     reconcile_total: Family<ReconcileLabels, Counter>,
     /// Which series exist for a snippet, so that they go with it.
     reconcile_series: Mutex<std::collections::HashMap<Key, Vec<ReconcileLabels>>>,
-    rendered_bytes: Family<SnippetLabels, Histogram>,
+    rendered_bytes: Family<Vec<(&'static str, String)>, Histogram>,
+    /// Whether the size is told for each snippet, rather than for all together.
+    sizes_by_snippet: bool,
     force_drop_total: Family<DropLabels, Counter>,
     rate_limited_total: Family<SnippetLabels, Counter>,
+    snippet_eval_unavailable_total: Family<SnippetLabels, Counter>,
+    eval_unavailable_total: Counter,
     eval_in_flight: Gauge,
     eval_max_concurrent: Gauge,
     sweep_failures_total: Counter,
@@ -170,6 +187,11 @@ struct Inner {
     artifacts_checked_total: Family<ResultLabels, Counter>,
     admin_requests_total: Family<AdminLabels, Counter>,
     store: StoreGauges,
+    queue: Queue,
+    watches: Watches,
+    flow: Flow,
+    leadership: Leadership,
+    readiness: ready::Readiness,
 }
 
 /// A family without labels is a metric that may have no value.
@@ -194,13 +216,13 @@ struct StoreGauges {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self::new()
+        Self::new(true)
     }
 }
 
 impl Metrics {
-    /// All metrics, at zero.
-    pub fn new() -> Self {
+    /// All metrics, at zero. The histogram of sizes has a series for each snippet, or one for all.
+    pub fn new(sizes_by_snippet: bool) -> Self {
         let mut registry = Registry::default();
         let reconcile_total = Family::default();
         registry.register(
@@ -208,7 +230,7 @@ impl Metrics {
             "Reconciles that judged a snippet, by Ready status and reason",
             reconcile_total.clone(),
         );
-        let rendered_bytes: Family<SnippetLabels, Histogram> =
+        let rendered_bytes: Family<Vec<(&'static str, String)>, Histogram> =
             Family::new_with_constructor(|| Histogram::new(SIZE_BUCKETS));
         registry.register("jaas_snippet_rendered_bytes", "Size of what a snippet rendered", rendered_bytes.clone());
         let force_drop_total = Family::default();
@@ -222,6 +244,18 @@ impl Metrics {
             "jaas_snippet_rate_limited",
             "Renders put off because the snippet was rendered often enough",
             rate_limited_total.clone(),
+        );
+        let snippet_eval_unavailable_total = Family::default();
+        registry.register(
+            "jaas_snippet_eval_unavailable",
+            "Renders of a snippet that were put off because no worker could be had",
+            snippet_eval_unavailable_total.clone(),
+        );
+        let eval_unavailable_total = Counter::default();
+        registry.register(
+            "jaas_eval_unavailable",
+            "Renders that were put off because no worker could be had",
+            eval_unavailable_total.clone(),
         );
         let eval_in_flight = Gauge::default();
         registry.register("jaas_eval_in_flight", "Evaluations that run now", eval_in_flight.clone());
@@ -265,13 +299,23 @@ impl Metrics {
             admin_requests_total.clone(),
         );
         let store = StoreGauges::registered(&mut registry);
+        let queue = Queue::registered(&mut registry);
+        let watches = Watches::registered(&mut registry);
+        let flow = Flow::registered(&mut registry);
+        let leadership = Leadership::registered(&mut registry);
+        let readiness = ready::Readiness::default();
+        registry.register_collector(Box::new(readiness.clone()));
+        registry.register_collector(Box::new(process::Process));
         Self(Arc::new(Inner {
             registry,
             reconcile_total,
             reconcile_series: Mutex::default(),
             rendered_bytes,
+            sizes_by_snippet,
             force_drop_total,
             rate_limited_total,
+            snippet_eval_unavailable_total,
+            eval_unavailable_total,
             eval_in_flight,
             eval_max_concurrent,
             sweep_failures_total,
@@ -280,7 +324,37 @@ impl Metrics {
             artifacts_checked_total,
             admin_requests_total,
             store,
+            queue,
+            watches,
+            flow,
+            leadership,
+            readiness,
         }))
+    }
+
+    /// Those of the controller's queue.
+    pub fn queue(&self) -> &Queue {
+        &self.0.queue
+    }
+
+    /// Those of the watches.
+    pub fn watches(&self) -> &Watches {
+        &self.0.watches
+    }
+
+    /// Those of what goes in and out.
+    pub fn flow(&self) -> &Flow {
+        &self.0.flow
+    }
+
+    /// Those of the election.
+    pub fn leadership(&self) -> &Leadership {
+        &self.0.leadership
+    }
+
+    /// From now on a scrape tells how these snippets are.
+    pub fn tell_of(&self, snippets: Cache<JsonnetSnippet>) {
+        self.0.readiness.of(snippets);
     }
 
     /// The text that a scrape gets (OpenMetrics 1.0).
@@ -312,7 +386,8 @@ impl Metrics {
     /// A snippet rendered to this many bytes.
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
     pub fn rendered(&self, key: &Key, bytes: usize) {
-        self.0.rendered_bytes.get_or_create(&snippet_labels(key)).observe(bytes as f64);
+        let labels = if self.0.sizes_by_snippet { size_labels(key) } else { Vec::new() };
+        self.0.rendered_bytes.get_or_create(&labels).observe(bytes as f64);
     }
 
     /// A snippet is gone; its series go with it, but for the count of forced drops.
@@ -321,8 +396,9 @@ impl Metrics {
         for labels in series.unwrap_or_default() {
             self.0.reconcile_total.remove(&labels);
         }
-        self.0.rendered_bytes.remove(&snippet_labels(key));
+        self.0.rendered_bytes.remove(&size_labels(key));
         self.0.rate_limited_total.remove(&snippet_labels(key));
+        self.0.snippet_eval_unavailable_total.remove(&snippet_labels(key));
     }
 
     /// A finalizer was dropped although the store refused.
@@ -418,6 +494,12 @@ impl Metrics {
         self.0.rate_limited_total.get_or_create(&snippet_labels(key)).inc();
     }
 
+    /// A render was put off because no worker could be had.
+    pub fn eval_unavailable(&self, key: &Key) {
+        self.0.eval_unavailable_total.inc();
+        self.0.snippet_eval_unavailable_total.get_or_create(&snippet_labels(key)).inc();
+    }
+
     /// A published file was looked for.
     pub fn checked(&self, result: Check) {
         self.0.artifacts_checked_total.get_or_create(&ResultLabels { result }).inc();
@@ -470,6 +552,10 @@ fn snippet_labels(key: &Key) -> SnippetLabels {
     SnippetLabels { namespace: key.namespace().to_owned(), name: key.name().to_owned() }
 }
 
+fn size_labels(key: &Key) -> Vec<(&'static str, String)> {
+    vec![("namespace", key.namespace().to_owned()), ("name", key.name().to_owned())]
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -477,13 +563,14 @@ mod tests {
 
     #[test]
     fn a_scrape_carries_the_names_and_labels_of_the_contract() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let key = Key::new("a", "b").unwrap();
         metrics.judged(&key, false, Reason::InvalidSpec);
         metrics.rendered(&key, 300);
         metrics.force_dropped(&key, "withdraw_timed_out");
         metrics.token_mint_failed(&Account { namespace: "a".to_owned(), name: "t".to_owned() });
         metrics.sweep_failed();
+        metrics.eval_unavailable(&key);
         let running = metrics.evaluation_started();
         metrics.evaluation_limit(4);
         let text = metrics.encode().unwrap();
@@ -493,6 +580,8 @@ mod tests {
             "jaas_snippet_force_drop_total{namespace=\"a\",name=\"b\",reason=\"withdraw_timed_out\"} 1",
             "jaas_tenant_token_mint_failures_total{namespace=\"a\",serviceAccount=\"t\"} 1",
             "jaas_storage_sweep_failures_total 1",
+            "jaas_snippet_eval_unavailable_total{namespace=\"a\",name=\"b\"} 1",
+            "jaas_eval_unavailable_total 1",
             "jaas_eval_in_flight 1",
             "jaas_eval_max_concurrent 4",
             "jaas_eval_outstanding_timed_out 0",
@@ -529,5 +618,17 @@ mod tests {
         assert!(!text.contains("jaas_snippet_reconcile_total{"));
         assert!(text.contains("jaas_snippet_force_drop_total{"));
         assert!(text.contains("jaas_eval_in_flight 0"));
+        assert!(!text.contains("jaas_snippet_rendered_bytes_bucket{"));
+    }
+
+    #[test]
+    fn sizes_can_be_told_without_names() {
+        let metrics = Metrics::new(false);
+        for name in ["b", "c"] {
+            metrics.rendered(&Key::new("a", name).unwrap(), 300);
+        }
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("jaas_snippet_rendered_bytes_bucket{le=\"1024.0\"} 2"), "{text}");
+        assert!(!text.contains("name=\"b\""), "{text}");
     }
 }

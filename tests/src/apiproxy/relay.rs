@@ -57,7 +57,9 @@ async fn relay(shared: Arc<Shared>, mut call: Call, head: Parts, body: Bytes) ->
         Act::StopInAnswer(lines, gate) => Some(Sluice { lines, gate, call }),
         _ => None,
     };
-    answer(response, shared.cut.subscribe(), sluice)
+    let mut muted = shared.muted.subscribe();
+    muted.borrow_and_update();
+    answer(response, shared.cut.subscribe(), muted, sluice)
 }
 
 async fn send(shared: &Shared, head: Parts, body: Bytes) -> reqwest::Result<reqwest::Response> {
@@ -87,13 +89,14 @@ fn refuse(status: StatusCode) -> io::Result<Response<Body>> {
 fn answer(
     response: reqwest::Response,
     cut: watch::Receiver<bool>,
+    muted: watch::Receiver<u64>,
     sluice: Option<Sluice>,
 ) -> io::Result<Response<Body>> {
     let mut answer = Response::builder().status(response.status());
     for (name, value) in response.headers().iter().filter(|(name, _)| !OF_A_CONNECTION.contains(name)) {
         answer = answer.header(name, value);
     }
-    let body = Coming { response, cut, sluice, held: Bytes::new() };
+    let body = Coming { response, cut, muted, sluice, held: Bytes::new() };
     let frames = stream::try_unfold(body, |mut body| async move {
         let bytes = body.next().await?;
         Ok(bytes.map(|bytes| (Frame::data(bytes), body)))
@@ -105,6 +108,7 @@ fn answer(
 struct Coming {
     response: reqwest::Response,
     cut: watch::Receiver<bool>,
+    muted: watch::Receiver<u64>,
     sluice: Option<Sluice>,
     /// What came together with the last line that passed.
     held: Bytes,
@@ -127,7 +131,12 @@ impl Coming {
         }
         let mut bytes = std::mem::take(&mut self.held);
         if bytes.is_empty() {
-            let Some(chunk) = self.response.chunk().await.map_err(io::Error::other)? else { return Ok(None) };
+            let chunk = tokio::select! {
+                biased;
+                Ok(()) = self.muted.changed() => std::future::pending().await,
+                chunk = self.response.chunk() => chunk,
+            };
+            let Some(chunk) = chunk.map_err(io::Error::other)? else { return Ok(None) };
             bytes = chunk;
         }
         whole(&mut self.cut).await;

@@ -30,6 +30,15 @@ pub(super) async fn controllers(process: &Process, client: &Client) -> Result<()
     of(process, "service account default/default", async || accounts.get("default").await).await.map(drop)
 }
 
+/// Has etcd forget what was before a revision.
+pub(super) async fn compact_etcd(ports: Ports, revision: u64) -> Result<()> {
+    let url = format!("http://127.0.0.1:{}/v3/kv/compaction", ports.etcd);
+    let asked = format!("{{\"revision\": \"{revision}\", \"physical\": true}}");
+    let answer = crate::http::post_json(&url, asked).await?;
+    anyhow::ensure!(answer.status.is_success(), "compacting etcd: {} {}", answer.status, answer.text());
+    Ok(())
+}
+
 /// etcd's revision grows by one with every write.
 pub(super) async fn etcd_revision(ports: Ports) -> Result<u64> {
     #[derive(Deserialize)]

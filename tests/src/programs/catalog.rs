@@ -21,6 +21,8 @@ pub(super) struct Recipe {
     /// What to call the time that a build with empty caches takes on two cores.
     pub(super) first_time: &'static str,
     stamp: Stamp,
+    /// Build tags, separated by commas.
+    pub(super) tags: &'static str,
 }
 
 /// Whether the linker writes the version into the program.
@@ -37,6 +39,7 @@ pub(super) const ETCD: Recipe = Recipe {
     package: "go.etcd.io/etcd/server/v3",
     first_time: "half a minute",
     stamp: Stamp::None,
+    tags: "",
 };
 
 pub(super) const KUBE_APISERVER: Recipe = Recipe {
@@ -46,6 +49,7 @@ pub(super) const KUBE_APISERVER: Recipe = Recipe {
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
     first_time: "3 min",
     stamp: Stamp::Kubernetes,
+    tags: "",
 };
 
 pub(super) const KUBE_CONTROLLER_MANAGER: Recipe = Recipe {
@@ -55,6 +59,7 @@ pub(super) const KUBE_CONTROLLER_MANAGER: Recipe = Recipe {
     package: "k8s.io/kubernetes/cmd/kube-controller-manager",
     first_time: "1 min",
     stamp: Stamp::Kubernetes,
+    tags: "",
 };
 
 pub(super) const KUBECTL: Recipe = Recipe {
@@ -64,6 +69,7 @@ pub(super) const KUBECTL: Recipe = Recipe {
     package: "k8s.io/kubernetes/cmd/kubectl",
     first_time: "20 s",
     stamp: Stamp::Kubernetes,
+    tags: "",
 };
 
 pub(super) const KUSTOMIZE_CONTROLLER: Recipe = Recipe {
@@ -73,6 +79,7 @@ pub(super) const KUSTOMIZE_CONTROLLER: Recipe = Recipe {
     package: "github.com/fluxcd/kustomize-controller",
     first_time: "2 min",
     stamp: Stamp::None,
+    tags: "",
 };
 
 pub(super) const VERSITYGW: Recipe = Recipe {
@@ -82,6 +89,7 @@ pub(super) const VERSITYGW: Recipe = Recipe {
     package: "github.com/versity/versitygw/cmd/versitygw",
     first_time: "1 min",
     stamp: Stamp::None,
+    tags: "",
 };
 
 pub(super) const MINIO: Recipe = Recipe {
@@ -91,6 +99,7 @@ pub(super) const MINIO: Recipe = Recipe {
     package: "github.com/minio/minio",
     first_time: "2 min",
     stamp: Stamp::None,
+    tags: "",
 };
 
 pub(super) const HELM: Recipe = Recipe {
@@ -100,6 +109,28 @@ pub(super) const HELM: Recipe = Recipe {
     package: "helm.sh/helm/v4/cmd/helm",
     first_time: "2 min",
     stamp: Stamp::None,
+    tags: "",
+};
+
+pub(super) const HELM_3: Recipe = Recipe {
+    name: "helm3",
+    folder: "helm3",
+    module: "helm.sh/helm/v3",
+    package: "helm.sh/helm/v3/cmd/helm",
+    first_time: "1 min",
+    stamp: Stamp::None,
+    tags: "",
+};
+
+pub(super) const PROMTOOL: Recipe = Recipe {
+    name: "promtool",
+    folder: "promtool",
+    module: "github.com/prometheus/prometheus",
+    package: "github.com/prometheus/prometheus/cmd/promtool",
+    first_time: "2 min",
+    stamp: Stamp::None,
+    // Service discovery is most of the program and no rule needs it.
+    tags: "remove_all_sd",
 };
 
 impl Recipe {
@@ -127,7 +158,11 @@ impl Recipe {
 
     /// A hash of all that decides the program's bytes.
     pub(super) fn key(&self, version: &str, go: &Go) -> Result<String> {
-        key(&[self.folder], &[&self.ldflags(version)?, self.package], go)
+        let ldflags = self.ldflags(version)?;
+        let mut inputs = vec![ldflags.as_str(), self.package];
+        // So that a program without tags keeps the key that it has always had.
+        inputs.extend(Some(self.tags).filter(|tags| !tags.is_empty()));
+        key(&[self.folder], &inputs, go)
     }
 }
 

@@ -27,21 +27,54 @@ const DEFINITIONS: [(&str, &str, &[&str]); 2] = [
     ("kustomize-controller", KUSTOMIZE_CONTROLLER, &["kustomize.toolkit.fluxcd.io_kustomizations.yaml"]),
 ];
 
-/// A directory with one file for each definition.
+const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator";
+const CERT_MANAGER: &str = "github.com/cert-manager/cert-manager";
+
+/// Of each file the folder inside its module.
+const FOR_CHART: [(&str, &str, &str, &str); 4] = [
+    (
+        "chart-crds",
+        PROMETHEUS_OPERATOR,
+        "example/prometheus-operator-crd",
+        "monitoring.coreos.com_prometheusrules.yaml",
+    ),
+    (
+        "chart-crds",
+        PROMETHEUS_OPERATOR,
+        "example/prometheus-operator-crd",
+        "monitoring.coreos.com_servicemonitors.yaml",
+    ),
+    ("chart-crds", CERT_MANAGER, "deploy/crds", "cert-manager.io_certificates.yaml"),
+    ("chart-crds", CERT_MANAGER, "deploy/crds", "cert-manager.io_issuers.yaml"),
+];
+
+/// A directory with one file for each definition of Flux.
 pub(super) fn ensure(cache: &Cache, go: &Go) -> Result<PathBuf> {
+    let files = DEFINITIONS
+        .iter()
+        .flat_map(|(folder, module, files)| files.iter().map(|file| (*folder, *module, "config/crd/bases", *file)));
     let version = catalog::pinned_version("flux-crds", SOURCE_CONTROLLER)?;
-    let folders = DEFINITIONS.map(|(folder, _, _)| folder);
-    let files: Vec<&str> = DEFINITIONS.iter().flat_map(|(_, _, files)| files.iter().copied()).collect();
-    let key = catalog::key(&folders, &files, go)?;
-    let wanted = Entry { name: "flux-crds", version: &version, key: &key, first_time: "10 s" };
+    copied(cache, go, "flux-crds", &version, &files.collect::<Vec<_>>())
+}
+
+/// A directory with one file for each definition of what a chart's objects may be besides.
+pub(super) fn for_chart(cache: &Cache, go: &Go) -> Result<PathBuf> {
+    let version = catalog::pinned_version("chart-crds", PROMETHEUS_OPERATOR)?;
+    copied(cache, go, "chart-crds", &version, &FOR_CHART)
+}
+
+fn copied(cache: &Cache, go: &Go, name: &str, version: &str, files: &[(&str, &str, &str, &str)]) -> Result<PathBuf> {
+    let mut folders: Vec<_> = files.iter().map(|(folder, ..)| *folder).collect();
+    folders.dedup();
+    let names: Vec<_> = files.iter().map(|(.., file)| *file).collect();
+    let key = catalog::key(&folders, &names, go)?;
+    let wanted = Entry { name, version, key: &key, first_time: "10 s" };
     cache.entry(&wanted, |directory, progress| {
-        for (folder, module, files) in DEFINITIONS {
-            let bases = go.module(folder, module, progress)?.join("config/crd/bases");
-            for file in files {
-                // Files of the module cache are read-only and a copy would be, too.
-                let text = fs::read(bases.join(file)).with_context(|| format!("reading {file} of {module}"))?;
-                fs::write(directory.join(file), text).with_context(|| format!("writing {file}"))?;
-            }
+        for (folder, module, inside, file) in files {
+            let path = go.module(folder, module, progress)?.join(inside).join(file);
+            // Files of the module cache are read-only and a copy would be, too.
+            let text = fs::read(&path).with_context(|| format!("reading {file} of {module}"))?;
+            fs::write(directory.join(file), text).with_context(|| format!("writing {file}"))?;
         }
         Ok(())
     })

@@ -59,7 +59,7 @@ impl Go {
     pub(super) fn build(&self, recipe: &Recipe, version: &str, output: &Path, progress: &Progress) -> Result<()> {
         let ldflags = recipe.ldflags(version)?;
         let mut command = self.command(recipe.folder);
-        command.args(["build", "-ldflags", &ldflags, "-o"]).arg(output).arg(recipe.package);
+        command.args(["build", "-tags", recipe.tags, "-ldflags", &ldflags, "-o"]).arg(output).arg(recipe.package);
         run(command, progress).map(drop)
     }
 

@@ -31,6 +31,7 @@
 {{- with $operator.labelSelector }}
 - {{ printf "--label-selector=%s" . | quote }}
 {{- end }}
+- {{ printf "--watch-timeout=%s" (include "jaas.text" $operator.watchTimeout) | quote }}
 - {{ printf "--max-withdraw-wait=%s" (include "jaas.text" $operator.maxWithdrawWait) | quote }}
 - {{ printf "--max-concurrent-reconciles=%d" (int64 $operator.maxConcurrentReconciles) | quote }}
 - {{ printf "--rerender-rate=%s" (include "jaas.text" $operator.rerenderRate) | quote }}
@@ -124,8 +125,16 @@
 - {{ printf "--management-write-timeout=%s" (include "jaas.text" $arguments.managementWriteTimeout) | quote }}
 {{- if .Values.operator.metrics.enabled }}
 - {{ printf "--metrics-bind-address=:%d" (int64 .Values.ports.metrics) | quote }}
+- {{ printf "--metrics-snippet-sizes=%t" .Values.operator.metrics.snippetSizes | quote }}
 {{- else }}
 - "--metrics-bind-address=0"
+{{- end }}
+{{- with .Values.operator.tracing }}
+{{- if .endpoint }}
+- {{ printf "--tracing-endpoint=%s" .endpoint | quote }}
+- {{ printf "--tracing-insecure=%t" .insecure | quote }}
+- {{ printf "--tracing-sample-ratio=%s" (include "jaas.text" .sampleRatio) | quote }}
+{{- end }}
 {{- end }}
 {{- if .Values.operator.admin.enabled }}
 - {{ printf "--admin-bind-address=127.0.0.1:%d" (int64 .Values.ports.admin) | quote }}

@@ -99,7 +99,8 @@ async fn a_full_volume_is_found_and_pruned_without_a_free_byte() {
 
 #[tokio::test]
 async fn a_used_up_quota_is_found_and_a_larger_one_lets_publishing_go_on() {
-    let args = vec!["--storage-quota=40Ki".to_owned()];
+    // Two small ones and the owner mark take 12 KiB, a big one 32 KiB.
+    let args = vec!["--storage-quota=48Ki".to_owned()];
     let mut bed = Bed::on_volume(Settings { args, ..Settings::default() }).await;
     bed.publish(&[("big", &noise(1, 1500))]).await;
     bed.write(&[("late", &noise(2, 1500))]).await;

@@ -149,7 +149,13 @@ impl Store for LocalStore {
 
     async fn claim(&self, mark: &OwnerMark, take_over: bool) -> Result<Claim, StoreError> {
         let mark = mark.clone();
-        self.blocking(move |inner| owner::claim(&inner.root, &mark, take_over)).await
+        self.blocking(move |inner| {
+            let claimed = owner::claim(&inner.root, &mark, take_over)?;
+            // The mark takes a block too.
+            inner.tally.forget();
+            Ok(claimed)
+        })
+        .await
     }
 
     async fn check(&self) -> Result<Health, StoreError> {

@@ -86,6 +86,11 @@ impl Tally {
         self.state().used = Some(used);
     }
 
+    /// Something was written past it: the next put counts anew.
+    pub(super) fn forget(&self) {
+        self.state().used = None;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,5 +124,13 @@ mod tests {
         assert!(matches!(tally.reserve(20, || Ok(90)), Err(Refused::Quota { used: 90, quota: 100 })));
         tally.release(50);
         assert!(tally.reserve(20, || Ok(90)).is_ok());
+    }
+
+    #[test]
+    fn what_was_written_past_it_is_counted_by_the_next_put() {
+        let tally = Tally::new(Some(100));
+        tally.refresh(80);
+        tally.forget();
+        assert!(matches!(tally.reserve(20, || Ok(84)), Err(Refused::Quota { used: 84, quota: 100 })));
     }
 }

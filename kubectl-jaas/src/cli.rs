@@ -11,9 +11,10 @@ mod road;
 mod shared;
 mod storage;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use act::{CompletionArgs, Condition, HandoverArgs, Method, RestartArgs, Shell, SuspendArgs, WaitArgs};
 pub(crate) use connection::Connection;
@@ -127,9 +128,9 @@ pub(crate) enum Command {
     /// Say what a finding, reason, event, alert or metric means and what to type.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain {
-        /// A code, a reason of a Ready condition or of an Event, an alert or a metric, which asks no cluster; or a snippet, whose reason is then meant.
-        #[arg(value_name = "CODE|REASON|ALERT|METRIC|NAME")]
-        word: String,
+        /// A code, a reason of a Ready condition or of an Event, an alert or a metric, which asks no cluster; words of a symptom, which are looked for; or a snippet, whose reason is then meant.
+        #[arg(value_name = "CODE|REASON|ALERT|METRIC|NAME|WORDS", required = true, num_args = 1..)]
+        words: Vec<String>,
     },
     /// Ask the operator to render snippets now, and wait for the result.
     Reconcile(ReconcileArgs),
@@ -179,6 +180,59 @@ pub(crate) enum Command {
     Options,
 }
 
+/// Flags of all commands that each command's help shows; the others are told of by `options`.
+const SHOWN: [&str; 2] = ["namespace", "output"];
+/// Where the others are.
+const POINTER: &str = "Flags of every command, such as --context: kubectl jaas options";
+
+/// Reads a command line.
+///
+/// # Errors
+/// It cannot be taken, or asks for help.
+pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut tree = readable();
+    let mut matches = tree.try_get_matches_from_mut(line)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut tree))
+}
+
+/// The command tree with helps that are about their commands.
+fn readable() -> clap::Command {
+    let is_hidden = |arg: &clap::Arg| arg.is_global_set() && !SHOWN.contains(&arg.get_id().as_str());
+    let all: Vec<_> = Cli::command().get_arguments().filter(|arg| is_hidden(arg)).cloned().collect();
+    let tree = Cli::command().mut_subcommand("options", |options| options.args(all));
+    pointed(tree.mut_args(|arg| if is_hidden(&arg) { arg.hide(true) } else { arg }))
+}
+
+/// The same with a line in each help that says where the other flags are.
+fn pointed(tree: clap::Command) -> clap::Command {
+    let names: Vec<_> = tree.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    names.into_iter().fold(tree, |tree, name| {
+        tree.mut_subcommand(name, |command| {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let is_page = matches!(command.get_name(), "options" | "exit-codes");
+            let command = pointed(command);
+            match text.as_str() {
+                _ if is_page => command,
+                "" => command.after_help(POINTER),
+                text => command.after_help(format!("{text}\n\n{POINTER}")),
+            }
+        })
+    })
+}
+
+/// The first example of the command that a usage line, `Usage: kubectl jaas tree …`, is of.
+pub(crate) fn example(usage: &str) -> Option<String> {
+    let mut command = Cli::command();
+    for word in usage.split_whitespace().skip_while(|word| *word != "jaas").skip(1) {
+        match command.find_subcommand(word) {
+            Some(found) => command = found.clone(),
+            None => break,
+        }
+    }
+    let text = command.get_after_help()?.to_string();
+    text.lines().map(str::trim).find(|line| line.starts_with("kubectl jaas ")).map(str::to_owned)
+}
+
 /// The text of `options`.
 pub(crate) fn options() -> String {
     let mut tree = Cli::command();
@@ -193,6 +247,8 @@ Examples
   kubectl jaas explain S401
   # what to do about a lost artifact
   kubectl jaas explain ArtifactLost
+  # which findings speak of a symptom
+  kubectl jaas explain quota full
   # why a snippet is as it is
   kubectl jaas explain web -n team-a";
 
@@ -285,6 +341,37 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         Cli::command().debug_assert();
+        readable().debug_assert();
+    }
+
+    #[test]
+    fn a_help_is_about_its_command_and_says_where_the_other_flags_are() {
+        fn helps(command: &mut clap::Command, found: &mut Vec<(String, String)>) {
+            for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+                found.push((below.get_name().to_owned(), below.render_long_help().to_string()));
+                helps(below, found);
+            }
+        }
+        let mut tree = readable();
+        tree.build();
+        let mut found = Vec::new();
+        helps(&mut tree, &mut found);
+        assert!(found.len() > 30, "{}", found.len());
+        for (name, help) in found.iter().filter(|(name, _)| !matches!(name.as_str(), "options" | "exit-codes")) {
+            assert!(help.contains(POINTER), "{name}: {help}");
+            assert!(!help.contains("--certificate-authority") && !help.contains("--color"), "{name}: {help}");
+            assert!(help.contains("--namespace") && help.contains("--output"), "{name}: {help}");
+        }
+        let options = found.iter().find(|(name, _)| name == "restart").map(|(_, help)| help.lines().count());
+        assert!(options.is_some_and(|lines| lines < 80), "{options:?}");
+        assert!(super::options().contains("--certificate-authority") && super::options().contains("--color"));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_an_example() {
+        let told = |usage: &str| example(usage);
+        assert_eq!(told("Usage: kubectl jaas tree <NAME>").as_deref(), Some("kubectl jaas tree web -n team-a"));
+        assert!(told("Usage: kubectl jaas storage fetch [OPTIONS] <NAME>").is_some_and(|it| it.contains(" fetch ")));
     }
 
     #[test]

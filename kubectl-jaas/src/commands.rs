@@ -75,7 +75,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let text = match &cli.command {
         Command::ExitCodes => Some(Ok(exit::table())),
         Command::Options => Some(Ok(crate::cli::options())),
-        Command::Explain { word } => explain::text(word),
+        Command::Explain { words } => explain::text(words),
         Command::Completion(args) => Some(completion::run(args).map_err(Error::from)),
         Command::Auth(args) if args.yaml && !auth::is_of_a_tenant(args) => {
             Some(auth::yaml(args, cli.connection.namespace.as_deref()))
@@ -84,7 +84,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
     };
     let mut report = Report::begin(kind(&cli.command), &run);
     let text = match (&cli.command, text) {
-        (Command::Explain { word }, None) => Some(explain::snippet(word, &invocation, &mut report).await),
+        (Command::Explain { words }, None) => Some(explain::snippet(&words.join(" "), &invocation, &mut report).await),
         (_, text) => text,
     };
     let result = match text {

@@ -28,7 +28,7 @@ mod view;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 
 use crate::cli::Cli;
 use crate::exit::Exit;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     if let Some(words) = complete::asked(std::env::args_os()) {
         return output::completion(&complete::answer(words)).into();
     }
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(answer) => return output::usage(&answer).into(),
     };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 pub(crate) use replica::Replica;
 pub(crate) use store::{Store, mounted};
@@ -95,10 +96,15 @@ impl Operator {
         }
     }
 
-    /// Whether old Pods end before new ones begin.
+    /// Whether old Pods end before new ones begin: by the strategy, or since there may be none more than are wanted.
     pub(crate) fn recreates(&self) -> bool {
-        let strategy = self.0.spec.as_ref().and_then(|spec| spec.strategy.as_ref());
-        strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("Recreate")
+        let Some(strategy) = self.0.spec.as_ref().and_then(|spec| spec.strategy.as_ref()) else { return false };
+        let surge = strategy.rolling_update.as_ref().and_then(|rolling| rolling.max_surge.as_ref());
+        let is_none_more = surge.is_some_and(|surge| match surge {
+            IntOrString::Int(number) => *number == 0,
+            IntOrString::String(share) => share.trim_end_matches('%').parse() == Ok(0),
+        });
+        strategy.type_.as_deref() == Some("Recreate") || is_none_more
     }
 
     /// The selector of its Pods, as a query.

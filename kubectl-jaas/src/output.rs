@@ -6,6 +6,7 @@ mod doctor;
 mod document;
 mod events;
 mod leader;
+mod logs;
 mod reconcile;
 mod render;
 mod screen;
@@ -19,6 +20,8 @@ mod version;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write};
+
+use clap::error::{ContextKind, ErrorKind};
 
 use crate::cli::{Format, OutputArgs};
 use crate::exit::Exit;
@@ -126,6 +129,12 @@ impl Listener for Console<'_> {
         match self.args.output {
             Format::Ndjson => document::line(&mut out, &RecordEvent::now(self.run, record)),
             Format::Json | Format::Yaml => Ok(()),
+            // A pipe gets the line as it was, for whoever reads it with a program.
+            Format::Table | Format::Wide if io::stdout().is_terminal() => {
+                let pod = if text.starts_with(&format!("{} ", record.pod)) { &record.pod } else { "" };
+                let gap = if pod.is_empty() { "" } else { "  " };
+                writeln!(out, "{pod}{gap}{}", logs::line(&record.record)).and_then(|()| out.flush())
+            }
             _ => writeln!(out, "{text}").and_then(|()| out.flush()),
         }
     }
@@ -193,7 +202,7 @@ fn screen(report: &Report, is_wide: bool, is_ascii: bool) -> Screen {
         Some(Detail::History(found)) => events::revisions(found, is_wide, now),
         Some(Detail::Events(found)) => events::events(found, is_wide, now),
         Some(Detail::Tree(found)) => tree::drawing(found, is_ascii, terminal_width()),
-        Some(Detail::Rights(found)) => auth::rights(found),
+        Some(Detail::Rights(found)) => auth::rights(found, is_wide),
         Some(Detail::Steps(found)) => steps::steps(found, is_ascii),
         Some(Detail::Rendered(found)) => render::figures(found),
         Some(Detail::Difference(found)) => diff::differences(found, is_wide),
@@ -244,6 +253,12 @@ fn terminal_width() -> Option<u16> {
 pub(crate) fn usage(answer: &clap::Error) -> Exit {
     // Where the stream is gone, nobody is left to be told.
     drop(answer.print());
+    if answer.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(usage) = answer.get(ContextKind::Usage)
+        && let Some(example) = crate::cli::example(&usage.to_string())
+    {
+        drop(writeln!(io::stderr().lock(), "hint: for example: {example}"));
+    }
     if answer.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 

@@ -265,7 +265,9 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         sources: source_wakes,
         listed,
     };
+    let (alarm, missing) = heal::Alarm::new();
     let world = Arc::new(World {
+        alarm: alarm.clone(),
         base_url: config.storage.base_url.clone(),
         max_stack: config.evaluation.max_stack,
         tenants: Tenants::new(client.clone(), &kube, metrics.clone())?,
@@ -308,7 +310,6 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     let health = Health::new(world.condition.clone(), watches.clone(), authority.clone(), mounted);
     let listed = CancellationToken::new();
     let catalog = Catalog::new(Arc::clone(&world), listed.clone());
-    let (alarm, missing) = heal::Alarm::new();
 
     let mut servers = JoinSet::new();
     let artifact_routes = artifact::routes(artifact::Artifacts {
@@ -333,7 +334,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
             states: election.as_ref().map(Election::states),
             stop: stops.work.clone(),
         });
-        let address = config.admin;
+        let address = config.admin.map(|address| address.to_string());
         servers.spawn(listener::serve(
             socket,
             warp::service(routes),
@@ -341,7 +342,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
             stops.serving.clone(),
             RESPONSES,
         ));
-        tracing::info!(?address, "The admin endpoint is on");
+        tracing::info!(address, "The admin endpoint is on");
     }
     health.started();
 
@@ -481,9 +482,8 @@ fn terms(states: Option<watch::Receiver<State>>) -> impl Stream<Item = ()> + Sen
         let mut states = states?;
         loop {
             states.changed().await.ok()?;
-            let state = states.borrow_and_update().clone();
-            tracing::info!(state = ?state, "Leadership changed");
-            if matches!(state, State::Leader { .. }) {
+            let is_leader = matches!(*states.borrow_and_update(), State::Leader { .. });
+            if is_leader {
                 return Some(((), Some(states)));
             }
         }

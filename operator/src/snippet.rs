@@ -23,7 +23,7 @@ pub mod world;
 use std::time::Duration;
 
 use jaas_api::{FINALIZER, JsonnetSnippet, Reason};
-use jaas_storage::Presence;
+use jaas_storage::{Key, Presence};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -198,7 +198,11 @@ async fn attempt(world: &World, seen: &Seen, stopwatch: &mut Stopwatch) -> Attem
     };
     if let Some(way) = world.graph.cycle(&Name::new(seen.key.namespace(), seen.key.name())) {
         ensure_finalizer(world, seen).await?;
-        return Ok(Judgement::Refused(check::cycle(&way)));
+        // Whoever closed the circle, all of it is broken.
+        if !seen.is_judged(Reason::DependencyCycle) {
+            world.alarm.try_again(way.iter().skip(1).filter_map(|it| Key::new(&it.namespace, &it.name).ok()).collect());
+        }
+        return Ok(Judgement::Refused(check::cycle(seen.key.namespace(), &way)));
     }
     let files = check::files(&seen.snippet);
     if let Ok(files) = &files

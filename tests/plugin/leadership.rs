@@ -91,6 +91,15 @@ async fn leadership_is_shown_handed_over_and_proven() {
         events["items"].as_array()?.iter().any(is_told).then_some(())
     };
     eventually("the event on the lease", PATIENCE, told).await.unwrap();
+    for everywhere in [&[][..], &["-A"]] {
+        let shown = pair.operator(&[&["events", "-o", "json"], everywhere].concat()).await;
+        exits(&shown, 0);
+        let events = document(&shown)["events"].as_array().cloned().unwrap_or_default();
+        let is_it = |it: &&Value| it["namespace"] == pair.namespace.name.as_str() && it["reason"] == "HandoverByHand";
+        let found: Vec<_> = events.iter().filter(is_it).collect();
+        assert_eq!(found.len(), 1, "{events:#?}");
+        assert_eq!((&found[0]["kind"], &found[0]["deleted"]), (&json!("Lease"), &Value::Null), "{found:#?}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,17 @@ async fn the_leaders_log_is_shown_and_what_it_says_of_one_snippet_and_the_run_be
     exits(&shown, 0);
     let records = document(&shown)["records"].as_array().unwrap().clone();
     assert!(records.len() > 3 && records.iter().all(|record| record["pod"] == leader.name.as_str()), "{records:#?}");
+    for record in &records {
+        let text = record["record"].to_string();
+        assert!(!text.contains("Some(") && !text.contains(" { "), "a record in the words of a program: {text}");
+    }
+    let changes: Vec<_> = records
+        .iter()
+        .filter(|record| record["record"]["msg"] == "Leadership changed")
+        .map(|record| (&record["record"]["leads"], &record["record"]["holder"]))
+        .collect();
+    assert!(changes.iter().any(|(leads, _)| **leads == true), "{records:#?}");
+    assert!(changes.windows(2).all(|pair| pair[0] != pair[1]), "a change is told once: {changes:?}");
     let of_one = ward.operator(&["logs", "a"]).await;
     exits(&of_one, 0);
     let lines = text(&of_one.stdout);

@@ -213,8 +213,16 @@ async fn orphans_are_found_with_a_reason_and_go_only_by_the_very_words() {
     let words = orphans["confirm"].as_str().unwrap();
     assert_eq!(words, format!("delete 2 in {namespace}"));
     // One file of three is more than a fifth of the store.
-    exits(&find(&["--delete", "--confirm", words]).await, 5);
-    exits(&find(&["--delete", "--max-delete", "5"]).await, 5);
+    for refused in [&["--confirm", words][..], &["--dry-run"]] {
+        let refused = find(&[&["--delete"], refused].concat()).await;
+        exits(&refused, 5);
+        // Whoever is refused is told all that it takes to go on.
+        let said = text(&refused.stderr);
+        assert!(said.contains(&format!("add --max-delete 1 --confirm '{words}'")), "{said}");
+    }
+    let unsaid = find(&["--delete", "--max-delete", "5", "--yes"]).await;
+    exits(&unsaid, 5);
+    assert!(text(&unsaid.stderr).contains("--yes does not do "), "{}", text(&unsaid.stderr));
     let tried = find(&["--delete", "--max-delete", "5", "--dry-run=server"]).await;
     exits(&tried, 0);
     assert!(ward.file(&orphan).exists());
@@ -223,6 +231,13 @@ async fn orphans_are_found_with_a_reason_and_go_only_by_the_very_words() {
     exits(&done, 0);
     assert!(!ward.file(&orphan).exists(), "{}", text(&done.stdout));
     exits(&ward.kubectl(&["get", "externalartifact", "lone"]).await, 1);
+    let events = ward.operator(&["events", "-A", "-o", "json"]).await;
+    exits(&events, 0);
+    let events = document(&events)["events"].as_array().cloned().unwrap_or_default();
+    let is_it = |it: &&serde_json::Value| {
+        it["reason"] == "OrphansDeletedByHand" && it["namespace"] == namespace.as_str() && it["kind"] == "Deployment"
+    };
+    assert_eq!(events.iter().filter(is_it).count(), 1, "{events:#?}");
     exits(&find(&["--delete"]).await, 0);
     assert!(ward.file(&ward.announced("a").await).exists());
 }

@@ -247,6 +247,10 @@ async fn snippets_are_made_of_snippets_and_a_way_back_is_refused_with_the_way() 
     let namespace = &field.namespace.name;
     let way = ["first", "third", "second", "first"].map(|name| format!("{namespace}/{name}")).join(" → ");
     assert!(told.starts_with(&format!("spec.sourceRef chain forms a cycle: {way}")), "{told}");
+    // The others are told at once, not when their turn comes.
+    for other in ["second", "third"] {
+        field.judged(other, "DependencyCycle").await;
+    }
     field.patch("first", json!({"spec": {"sourceRef": null, "files": {"main.jsonnet": "{ n: 3 }"}}})).await;
     field.synced("first").await;
     let text = "{\n   \"n\": 3\n}\n";

@@ -40,8 +40,11 @@ async fn a_frozen_only_leader_is_found() {
     holds(&found.roots, &["P112".to_owned()]);
     // Nobody else is there who could take over, and that is said before anything is done.
     bed.operator(&["force-handover", "--yes"], 5).await;
-    found.proposes("P112", "kubectl jaas force-handover --method evict --allow-outage");
-    bed.operator(&["force-handover", "--method", "evict", "--allow-outage", "--yes"], 0).await;
+    let waited = bed.operator(&["wait", "leader", "--timeout", "1s", "-o", "json"], 124).await;
+    assert!(waited.contains("nobody can take over"), "{waited}");
+    found.proposes("P112", "kubectl jaas restart --allow-outage");
+    bed.row("kubectl jaas restart --allow-outage", &["--yes"], 0).await;
+    bed.operator(&["wait", "leader"], 0).await;
     assert_ne!(bed.installation.leader().await.unwrap().name, pod.name);
     bed.is_well().await;
 }

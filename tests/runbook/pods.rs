@@ -13,7 +13,7 @@ async fn a_pod_that_was_killed_for_memory_is_told_and_everything_goes_on() {
     let found = bed.row_finds("kubectl jaas doctor pods", "P101", "error").await;
     holds(&found.roots, &["P101".to_owned()]);
     let told = found.get("P101").unwrap().to_string();
-    assert!(told.contains("limit 536870912 bytes, 1 restarts"), "{told}");
+    assert!(told.contains("limit 512.0 MiB, 1 restart"), "{told}");
     bed.operator(&["wait", "leader"], 0).await;
     bed.write(&[("c", "3")]).await;
     bed.judged("c", "Synced").await;

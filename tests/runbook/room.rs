@@ -100,12 +100,22 @@ async fn a_full_volume_is_found_and_pruned_without_a_free_byte() {
 #[tokio::test]
 async fn a_used_up_quota_is_found_and_a_larger_one_lets_publishing_go_on() {
     // Two small ones and the owner mark take 12 KiB, a big one 32 KiB.
-    let args = vec!["--storage-quota=48Ki".to_owned()];
+    let args = vec!["--storage-quota=64Ki".to_owned()];
     let mut bed = Bed::on_volume(Settings { args, ..Settings::default() }).await;
     bed.publish(&[("big", &noise(1, 1500))]).await;
     bed.write(&[("late", &noise(2, 1500))]).await;
     bed.judged("late", "StorageFull").await;
-    bed.finds(&["storage", "doctor"], "S401", "critical").await;
+    let found = bed.finds(&["storage", "doctor"], "S401", "critical").await;
+    let commands: Vec<_> = found.get("S401").unwrap()["commands"].as_array().unwrap().clone();
+    // Nothing is expired and no history is kept, so nothing is proposed that would remove something, or nothing.
+    assert_eq!(commands[0]["command"], "kubectl jaas storage advise quota", "{commands:?}");
+    assert!(commands.iter().all(|it| !it.to_string().contains(" prune ")), "{commands:?}");
+    // What is small still fits, so the store takes writes again; the one that waits has not been published for that.
+    bed.publish(&[("small", "1")]).await;
+    let found = bed.doctor(&["storage", "doctor"]).await;
+    assert!(found.get("S401").is_some() && found.code == 4, "{:?}", found.codes());
+    let df = bed.operator(&["storage", "df"], 0).await;
+    assert!(df.contains("16.0 KiB left"), "{df}");
     bed.row("kubectl jaas storage advise quota --to 20Gi", &[], 0).await;
     bed.installation.upgrade(|settings| settings.args = vec!["--storage-quota=1Mi".to_owned()]).await.unwrap();
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;
@@ -189,7 +199,7 @@ async fn the_store_is_described_and_measured() {
     let info = bed.row("kubectl jaas storage info", &[], 0).await;
     assert!(info.contains("local") && info.contains("jaas-storage"), "{info}");
     let df = bed.operator(&["storage", "df"], 0).await;
-    assert!(df.contains("quota   1.0Mi"), "{df}");
+    assert!(df.contains("quota   1.0 MiB"), "{df}");
     let du = bed.operator(&["storage", "du"], 0).await;
     assert!(du.contains("a") && du.contains("b"), "{du}");
     bed.operator(&["storage", "verify", "--all"], 0).await;

@@ -136,11 +136,12 @@ fn shown(case: &Case, stage: &Stage, shown: &Shown) -> String {
     text(&all, &stage.names())
 }
 
-/// What records of a log say, each once.
+/// What records of a log say, each once: the time, how bad it is, what, and two spaces before its fields.
 fn messages(log: &str) -> String {
-    let records = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let said: BTreeSet<_> = records
-        .map(|record| record["msg"].as_str().or(record["message"].as_str()).unwrap_or_default().to_owned())
+    let said: BTreeSet<_> = log
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(_, rest)| Some(rest.get(6..)?.split("  ").next()?.trim_end().to_owned()))
         .collect();
     said.into_iter().map(|message| format!("{message}\n")).collect()
 }

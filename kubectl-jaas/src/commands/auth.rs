@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 
 use self::needs::{NEEDS, Need, Place};
 use super::{Error, Invocation, Verdict, find};
-use crate::cli::AuthArgs;
+use crate::cli::{AuthArgs, Format};
 use crate::exit::Exit;
 use crate::session::{Session, Writes};
 use crate::view::{Detail, Report, Right};
@@ -61,7 +61,11 @@ pub(super) async fn run(args: &AuthArgs, invocation: &Invocation<'_>, report: &m
     for (right, answer) in rights.iter_mut().zip(answers) {
         right.allowed = Some(answer);
     }
-    let verdict = judge(&rights, args.command().as_deref());
+    let mut verdict = judge(&rights, args.command().as_deref());
+    // Of several commands a screen shows only what is missing.
+    if invocation.format == Format::Table && rights.windows(2).any(|pair| pair[0].command != pair[1].command) {
+        verdict.message.push_str("; -o wide shows each");
+    }
     report.detail = Some(Detail::Rights(rights));
     Ok(verdict)
 }

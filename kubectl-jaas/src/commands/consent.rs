@@ -80,6 +80,9 @@ fn decide(danger: Danger, words: &str, said: Option<&str>, change: &ChangeArgs, 
         (Danger::Severe, Some(said)) if said == words => Consent::Given,
         (Danger::Severe, Some(_)) => Consent::Impossible(format!("what was meant by --confirm is now: '{words}'")),
         (Danger::Severe, None) if is_attended => Consent::AskFor(words.to_owned()),
+        (Danger::Severe, None) if change.yes => Consent::Impossible(format!(
+            "--yes does not do for what nothing brings back: if that is what you want, add --confirm '{words}'"
+        )),
         (Danger::Severe, None) => Consent::Impossible(format!("if that is what you want, add --confirm '{words}'")),
     }
 }
@@ -134,7 +137,8 @@ mod tests {
         assert_eq!(decided(Some(WORDS), false), Consent::Given);
         assert!(matches!(decided(Some("delete lease a/c"), true), Consent::Impossible(_)));
         assert_eq!(decided(None, true), Consent::AskFor(WORDS.to_owned()));
-        assert!(matches!(decided(None, false), Consent::Impossible(_)));
+        let Consent::Impossible(how) = decided(None, false) else { panic!() };
+        assert!(how.starts_with("--yes does not do ") && how.ends_with(&format!("add --confirm '{WORDS}'")), "{how}");
     }
 
     #[test]

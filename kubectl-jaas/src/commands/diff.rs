@@ -5,7 +5,6 @@ mod values;
 
 use jaas_storage::artifact::{Entries, unpack};
 
-use super::select::ArgumentError;
 use super::storage::fetch;
 use super::storage::ground::{self, Ground};
 use super::storage::prove::{self, Subject};
@@ -21,9 +20,7 @@ type Sided = (Side, Entries);
 
 /// Gets both sides and notes how they differ.
 pub(super) async fn run(args: &DiffArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
-    if args.name.contains('/') {
-        return Err(ArgumentError::Slash { name: args.name.clone(), command: "diff" }.into());
-    }
+    one::check(&args.name, invocation, "diff")?;
     let mut stop = invocation.stop.clone();
     tokio::select! {
         verdict = compared(args, invocation, report) => verdict,
@@ -33,7 +30,7 @@ pub(super) async fn run(args: &DiffArgs, invocation: &Invocation<'_>, report: &m
 
 async fn compared(args: &DiffArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
     let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
-    let key = one::key(&args.name, &ground.session, "diff")?;
+    let key = one::key(&args.name, &ground.session, invocation, "diff")?;
     invocation.listener.say(&format!("diff of {key}; {}", ground.session.destination));
     let subjects = prove::of_one(&ground.session, &key, report).await?;
     let chosen = |word: Option<&str>| {

@@ -8,7 +8,7 @@ use jaas_findings::{Area, Document, evaluate};
 use self::choice::Choices;
 use super::select::{Choice, Selection, States};
 use super::{Error, Invocation, Verdict};
-use crate::cli::{CheckArgs, Depth, DoctorArgs, LookArgs, Targets};
+use crate::cli::{CheckArgs, Depth, DoctorArgs, Format, LookArgs, Targets};
 use crate::facts::{Ask, Gathered, Scope, Stopped, gather};
 use crate::session::{Session, Writes};
 use crate::view::{Detail, Diagnosis, Next, Report};
@@ -123,7 +123,10 @@ impl<'a> Eye<'a> {
         // What this version does not take stays in the document, and is not proposed.
         let commands = document.triage.commands.iter().filter(|command| crate::cli::takes(&command.command));
         report.next = commands.map(|it| Next { command: it.command.clone(), why: it.why.clone() }).collect();
-        let verdict = judge::verdict(&document, self.args.fail_on);
+        let mut verdict = judge::verdict(&document, self.args.fail_on);
+        if matches!(invocation.format, Format::Table | Format::Short) && judge::hides(&document) {
+            verdict.message.push_str("; -o wide shows all");
+        }
         report.detail = Some(Detail::Diagnosis(Box::new(Diagnosis {
             operator: gathered.operator.as_ref().map(describe),
             store: gathered.operator.as_ref().map(|operator| operator.store().to_string()),

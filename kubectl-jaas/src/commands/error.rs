@@ -107,7 +107,9 @@ impl Error {
             ),
             Self::ManyOperators(_) => Some("choose one with --operator-namespace".to_owned()),
             Self::NoElection(_) | Self::File { .. } => None,
-            Self::NoLease(_) | Self::NoLeader { .. } => Some("see the operator: kubectl jaas status".to_owned()),
+            Self::NoLease(_) | Self::NoLeader { .. } => {
+                Some("why, and what to type: kubectl jaas doctor leader pods".to_owned())
+            }
             Self::Canary(_) => None,
             Self::Refused { how, .. } => Some(how.clone()).filter(|how| !how.is_empty()),
             Self::NoRevision { key, .. } => {

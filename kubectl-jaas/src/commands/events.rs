@@ -11,7 +11,7 @@ use super::{Error, Invocation, Verdict, find, one};
 use crate::cli::{EventsArgs, OperatorArgs};
 use crate::exit::Exit;
 use crate::facts;
-use crate::session::{self, Call, Session, Writes};
+use crate::session::{self, Call, FIELD_MANAGER, Session, Writes};
 use crate::snippet::{Key, RESOURCE, Snippet};
 use crate::view::{Detail, EventView, Report};
 
@@ -19,18 +19,18 @@ use crate::view::{Detail, EventView, Report};
 pub(super) async fn run(args: &EventsArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let name = match &args.name {
-        Some(name) => Some(one::key(name, &session, "events")?.name),
-        None => None,
-    };
-    let namespace = (!args.all_namespaces).then_some(session.namespace.as_str());
+    let key = args.name.as_deref().map(|name| one::key(name, &session, invocation, "events")).transpose()?;
+    let place = key.as_ref().map_or(session.namespace.as_str(), |key| key.namespace.as_str());
+    let namespace = (!args.all_namespaces).then_some(place);
+    let name = key.as_ref().map(|key| key.name.clone());
     report.metadata.scope.all_namespaces = args.all_namespaces;
     report.metadata.scope.namespaces.extend(namespace.map(str::to_owned));
     let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace `{name}`"));
     let what = name.as_ref().map_or("snippets".to_owned(), |name| format!("`{name}`"));
     invocation.listener.say(&format!("events of {what} in {place}; {}", session.destination));
-    let (events, repeated, present) = tokio::join!(
+    let (events, by_hand, repeated, present) = tokio::join!(
         list(&session, namespace, name.as_deref()),
+        by_hand(&session, namespace, name.as_deref()),
         repeated(&session, &args.operator, namespace, name.as_deref()),
         uids(&session, namespace),
     );
@@ -38,7 +38,14 @@ pub(super) async fn run(args: &EventsArgs, invocation: &Invocation<'_>, report: 
         Ok(present) => (Some(present), None),
         Err(error) => (None, Some(error)),
     };
-    let events = with_repeated(events?, repeated);
+    let mut events = with_repeated(events?, repeated);
+    let is_new = |event: &Event| {
+        let is_it =
+            |it: &Event| it.metadata.namespace == event.metadata.namespace && it.metadata.name == event.metadata.name;
+        !events.iter().any(is_it)
+    };
+    let others: Vec<_> = by_hand?.into_iter().filter(is_new).collect();
+    events.extend(others);
     let mut views: Vec<_> = events.iter().filter_map(|event| view(event, present.as_ref())).collect();
     views.sort_by(|a, b| (a.time, &a.namespace, &a.name).cmp(&(b.time, &b.namespace, &b.name)));
     let message = match views.len() {
@@ -46,6 +53,8 @@ pub(super) async fn run(args: &EventsArgs, invocation: &Invocation<'_>, report: 
         1 => "1 event".to_owned(),
         count => format!("{count} events"),
     };
+    let elsewhere = (views.is_empty() && !args.all_namespaces && name.is_none())
+        .then(|| "of every namespace, and of the operator: kubectl jaas events -A".to_owned());
     report.detail = Some(Detail::Events(views));
     Ok(match unknown {
         Some(error) => Verdict {
@@ -53,7 +62,7 @@ pub(super) async fn run(args: &EventsArgs, invocation: &Invocation<'_>, report: 
             message: format!("{message}; which snippets are deleted is not known: {error}"),
             hint: Some(error.hint()),
         },
-        None => Verdict { exit: Exit::Done, message, hint: None },
+        None => Verdict { exit: Exit::Done, message, hint: elsewhere },
     })
 }
 
@@ -68,6 +77,21 @@ async fn list(session: &Session, namespace: Option<&str>, name: Option<&str>) ->
     let params = ListParams::default().fields(&format!("involvedObject.kind=JsonnetSnippet{name}"));
     let call = Call::new("list", "", "events", &["list"]).within(namespace);
     Ok(session.call(&call, events.list(&params)).await?.items)
+}
+
+/// What people did with this program to anything but a snippet: to the Lease, the Deployment, the store.
+async fn by_hand(session: &Session, namespace: Option<&str>, name: Option<&str>) -> Result<Vec<Event>, session::Error> {
+    if name.is_some() {
+        return Ok(Vec::new());
+    }
+    let client = session.client.clone();
+    let events: Api<Event> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let ours = format!("reportingComponent={FIELD_MANAGER},involvedObject.kind!=JsonnetSnippet");
+    let call = Call::new("list", "", "events", &["list"]).within(namespace);
+    Ok(session.call(&call, events.list(&ListParams::default().fields(&ours))).await?.items)
 }
 
 /// What the operator repeats in its own namespace, since that of a snippet may be gone, as events about the snippets. Whoever may not
@@ -141,6 +165,7 @@ fn view(event: &Event, present: Option<&BTreeMap<Key, String>>) -> Option<EventV
     let object = &event.involved_object;
     let key =
         Key { namespace: object.namespace.clone().unwrap_or_default(), name: object.name.clone().unwrap_or_default() };
+    let present = present.filter(|_| object.kind.as_deref() == Some("JsonnetSnippet"));
     let deleted = present.map(|present| present.get(&key) != object.uid.as_ref() || object.uid.is_none());
     Some(EventView {
         time,

@@ -7,9 +7,11 @@ use jaas_api::Reason;
 use jaas_findings::{Code, page as registry, registry as table};
 
 use super::{Error, Invocation, one};
-use crate::session::{Session, Writes};
+use crate::session::{self, Session, Writes};
 use crate::view::Report;
 
+/// How many findings a search names.
+const FOUND: usize = 10;
 /// Width of the text.
 const WIDTH: usize = 80;
 
@@ -53,7 +55,9 @@ fn text_of(reason: Reason) -> &'static str {
 
 /// A word that names nothing that can be explained.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric")]
+#[error(
+    "`{0}` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric, and no finding speaks of it"
+)]
 pub(crate) struct UnknownWord(String);
 
 impl UnknownWord {
@@ -64,18 +68,50 @@ impl UnknownWord {
     }
 }
 
-/// What is known of a word without a cluster; `None` for one that may be the name of a snippet.
-pub(super) fn text(word: &str) -> Option<Result<String, Error>> {
+/// What is known of words without a cluster; `None` for one that may be the name of a snippet.
+pub(super) fn text(words: &[String]) -> Option<Result<String, Error>> {
+    let unknown = |words: &str| Some(search(words).ok_or_else(|| UnknownWord(words.to_owned()).into()));
+    let [word] = words else { return unknown(&words.join(" ")) };
     match explain(word) {
         Some(text) => Some(Ok(text)),
         None if is_name(word) => None,
-        None => Some(Err(UnknownWord(word.to_owned()).into())),
+        None => unknown(word),
     }
 }
 
-/// Whether a snippet can be called so.
+/// The findings that speak of these words, those with most of them first.
+fn search(words: &str) -> Option<String> {
+    let wanted: Vec<_> = words
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| word.chars().count() > 2)
+        .map(str::to_lowercase)
+        .collect();
+    let hits = |code: Code| {
+        let entry = code.entry();
+        let (title, text) = (entry.title.to_lowercase(), format!("{} {}", entry.meaning, entry.cause).to_lowercase());
+        let count = |text: &str| wanted.iter().filter(|word| text.contains(word.as_str())).count();
+        // What stands in the title is what it is about.
+        (
+            wanted.iter().filter(|word| title.contains(word.as_str()) || text.contains(word.as_str())).count(),
+            count(&title),
+        )
+    };
+    let mut found: Vec<_> =
+        Code::ALL.iter().map(|code| (hits(*code), *code)).filter(|((all, _), _)| *all > 0).collect();
+    found.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
+    let most = found.first()?.0.0;
+    let best: Vec<_> = found.iter().filter(|((all, _), _)| *all == most).take(FOUND).map(|(_, code)| *code).collect();
+    let mut text = format!("Findings that speak of `{words}`\n");
+    for code in &best {
+        text.push_str(&format!("  {code}  {}\n", code.entry().title));
+    }
+    text.push_str(&format!("\nMore of one\n  kubectl jaas explain {}", best.first()?));
+    Some(text)
+}
+
+/// Whether a snippet can be called so, with its namespace or without.
 fn is_name(word: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'/');
     !word.is_empty() && word.bytes().all(is_plain)
 }
 
@@ -86,8 +122,14 @@ fn is_name(word: &str) -> bool {
 pub(super) async fn snippet(word: &str, invocation: &Invocation<'_>, report: &mut Report) -> Result<String, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let key = one::key(word, &session, "explain")?;
-    let found = one::get(&session, &key, report).await?;
+    let key = one::key(word, &session, invocation, "explain")?;
+    let found = match one::get(&session, &key, report).await {
+        Err(Error::Session(session::Error::NotFound { .. })) if search(word).is_some() => {
+            let found = search(word).unwrap_or_default();
+            return Ok(format!("There is no snippet {key}.\n\n{found}"));
+        }
+        got => got?,
+    };
     let ready = found.status.as_ref().and_then(|status| status.ready());
     Ok(match ready {
         None => format!("{key} has no Ready condition yet\n\n{}", page::fit(text_of(Reason::Pending), WIDTH)),
@@ -138,7 +180,7 @@ mod tests {
     fn every_reason_has_a_page_of_its_own() {
         for reason in Reason::ALL {
             let text = explain(&reason.as_str().to_lowercase()).unwrap();
-            assert!(text.starts_with(&format!("# {reason}\n")), "{reason}: {text}");
+            assert!(text.starts_with(&format!("{reason}\n")), "{reason}: {text}");
         }
     }
 
@@ -149,6 +191,16 @@ mod tests {
         assert!(["S405  ", "G603  ", "G609  "].iter().all(|head| alert.contains(head)), "{alert}");
         assert!(explain("jaas_eval_outstanding_timed_out").unwrap().starts_with("Q804  "));
         assert!(explain("StorageFull").unwrap().contains("  kubectl jaas explain S401  # "));
+    }
+
+    #[test]
+    fn words_lead_to_the_findings_that_speak_of_them() {
+        let found = |words: &str| search(words).map(|text| text.lines().nth(1).unwrap_or_default().trim().to_owned());
+        assert_eq!(found("quota nearly full").as_deref(), Some("S402  volume or quota nearly full"));
+        assert_eq!(found("image pulled").as_deref(), Some("P104  the image cannot be pulled"));
+        assert_eq!(found("Nobody leads!").as_deref(), Some("P110  nobody leads"));
+        assert_eq!((found("xyzzy"), found("a")), (None, None));
+        assert!(search("full").is_some_and(|text| text.lines().count() <= FOUND + 4));
     }
 
     #[test]
@@ -164,10 +216,11 @@ mod tests {
 
     #[test]
     fn a_word_that_no_snippet_can_be_called_is_unknown() {
-        let error = text("Broken").unwrap().unwrap_err();
-        let unknown = "`Broken` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric";
+        let text = |line: &str| text(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let error = text("Brokken").unwrap().unwrap_err();
+        let unknown = "`Brokken` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric, and no finding speaks of it";
         assert_eq!(error.to_string(), unknown);
         assert!(error.hint().is_some_and(|hint| hint.starts_with("a code such as S401, or one of Pending, Synced")));
-        assert!(text("web").is_none());
+        assert!(text("web").is_none() && text("team-a/web").is_none());
     }
 }

@@ -14,7 +14,7 @@ use crate::view::{Detail, History, Report, Revision};
 pub(super) async fn run(args: &OneSnippet, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let key = one::key(&args.name, &session, "history")?;
+    let key = one::key(&args.name, &session, invocation, "history")?;
     invocation.listener.say(&format!("history of {key}; {}", session.destination));
     let snippet = one::get(&session, &key, report).await?;
     let (published, unknown) = match one::artifact(&session, &key).await {

@@ -26,8 +26,7 @@ pub(super) async fn run(args: &LeaderArgs, invocation: &Invocation<'_>, report: 
     let leader = view(&place, &leadership, replicas.as_deref(), Timestamp::now());
     let verdict = judge(&leader);
     if verdict.exit == Exit::Findings {
-        let why = "waits until one leads".to_owned();
-        report.next.push(Next { command: "kubectl jaas wait leader".to_owned(), why });
+        report.next = next(&leader);
     }
     report.detail = Some(Detail::Leader(leader));
     Ok(verdict)
@@ -55,6 +54,21 @@ pub(super) fn view(place: &Place, leadership: &Leadership, replicas: Option<&[Re
     }
 }
 
+/// What to type where nobody leads. Waiting helps only where somebody can take over.
+fn next(leader: &LeaderView) -> Vec<Next> {
+    let line = |command: &str, why: &str| Next { command: command.to_owned(), why: why.to_owned() };
+    let doctor = line("kubectl jaas doctor leader pods", "finds why, and says what to type");
+    match leader.standbys {
+        Some(0) => vec![doctor],
+        _ => vec![line("kubectl jaas wait leader", "waits until one leads"), doctor],
+    }
+}
+
+/// That nobody is there to take over, where that is so.
+pub(super) fn alone(leader: &LeaderView) -> Option<&'static str> {
+    (leader.standbys == Some(0)).then_some("no other replica is ready, so nobody can take over")
+}
+
 fn judge(leader: &LeaderView) -> Verdict {
     let (exit, message) = if leader.holder.is_empty() {
         (Exit::Findings, format!("nobody holds Lease {}", leader.lease))
@@ -63,7 +77,7 @@ fn judge(leader: &LeaderView) -> Verdict {
     } else {
         (Exit::Done, format!("{} leads", leader.pod))
     };
-    let hint = (exit != Exit::Done).then(|| "see the Pods: kubectl jaas status".to_owned());
+    let hint = alone(leader).filter(|_| exit != Exit::Done).map(str::to_owned);
     Verdict { exit, message, hint }
 }
 
@@ -94,6 +108,21 @@ mod tests {
             let verdict = judge(&seen(&leadership, seconds, None));
             assert_eq!((verdict.exit, verdict.message.as_str()), (exit, message));
         }
+    }
+
+    #[test]
+    fn waiting_is_proposed_only_where_somebody_can_take_over() {
+        let replica = |name: &str| Replica { name: name.to_owned(), is_ready: true, ..Replica::default() };
+        let commands = |replicas: &[Replica]| {
+            let leader = seen(&leadership("jaas-1_x"), 99, Some(replicas));
+            (next(&leader).into_iter().map(|it| it.command).collect::<Vec<_>>(), judge(&leader).hint)
+        };
+        let (alone, hint) = commands(&[replica("jaas-1")]);
+        assert_eq!(alone, ["kubectl jaas doctor leader pods"]);
+        assert_eq!(hint.as_deref(), Some("no other replica is ready, so nobody can take over"));
+        let (two, hint) = commands(&[replica("jaas-1"), replica("jaas-2")]);
+        assert_eq!(two, ["kubectl jaas wait leader", "kubectl jaas doctor leader pods"]);
+        assert_eq!(hint, None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::view::{Detail, Record, Report};
 pub(super) async fn run(args: &LogsArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let key = args.name.as_deref().map(|name| one::key(name, &session, "logs")).transpose()?;
+    let key = args.name.as_deref().map(|name| one::key(name, &session, invocation, "logs")).transpose()?;
     let operator = find::the_operator(&session, &args.operator).await?;
     let pods = pods(args, &session, &operator).await?;
     let of = key.as_ref().map(|key| format!(" about {key}")).unwrap_or_default();

@@ -15,6 +15,7 @@ use kube::Api;
 
 use self::flux::Flux;
 use self::input::{Files, Input};
+use super::select::ArgumentError;
 use super::{Error, Invocation, Verdict, find, one};
 use crate::cli::RenderArgs;
 use crate::operator::Operator;
@@ -129,7 +130,8 @@ async fn live(
     operator: Option<&Operator>,
     command: &'static str,
 ) -> Result<(Key, Input), Error> {
-    let key = one::key(name, session, command)?;
+    let key = one::meant(name, &session.namespace, None)
+        .ok_or_else(|| ArgumentError::Slash { name: name.to_owned(), command })?;
     let snippets: Api<JsonnetSnippet> = Api::namespaced(session.client.clone(), &key.namespace);
     let call = Call::new("get", jaas_api::GROUP, RESOURCE, &["get"]).within(Some(&key.namespace)).named(&key.name);
     let snippet = session.call(&call, snippets.get(&key.name)).await?;

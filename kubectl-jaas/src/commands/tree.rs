@@ -22,7 +22,7 @@ const SHORT: usize = 19;
 pub(super) async fn run(args: &TreeArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let key = one::key(&args.snippet.name, &session, "tree")?;
+    let key = one::key(&args.snippet.name, &session, invocation, "tree")?;
     invocation.listener.say(&format!("tree of {key}; {}", session.destination));
     let snippet = one::get(&session, &key, report).await?;
     if args.cycles {

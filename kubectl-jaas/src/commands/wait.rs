@@ -133,18 +133,34 @@ async fn one_leads(
 ) -> Result<Verdict, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let (_, place) = find::lease_place(&session, &args.operator).await?;
+    let (operator, place) = find::lease_place(&session, &args.operator).await?;
     invocation.listener.say(&format!("wait until one leads: lease {place}; {}", session.destination));
+    // Without the right to see Pods, it is only not known who could take over.
+    let replicas = async || match &operator {
+        Some(operator) => find::replicas(&session, operator).await.ok(),
+        None => None,
+    };
+    let mut is_said = false;
     let mut stop = invocation.stop.clone();
     let mut first: Option<Leadership> = None;
     loop {
         let now = find::lease(&session, &place).await?.map(|lease| Leadership::of(&lease)).unwrap_or_default();
         let view = leader::view(&place, &now, None, Timestamp::now());
+        let is_dead = !view.alive;
         report.detail = Some(Detail::Leader(view));
         if first.as_ref().is_some_and(|first| has_renewed(first, &now)) {
             let message = format!("{} leads, and renews its lease", now.pod());
             return Ok(Verdict { exit: Exit::Done, message, hint: None });
         }
+        if is_dead && !is_said {
+            is_said = true;
+            let view = leader::view(&place, &now, replicas().await.as_deref(), Timestamp::now());
+            if let Some(alone) = leader::alone(&view) {
+                let back = if now.holder.is_empty() { "a Pod is ready" } else { "its holder comes back" };
+                invocation.listener.say(&format!("{alone}; only if {back} will one lead"));
+            }
+        }
+        let last = now.clone();
         if first.as_ref().is_none_or(|first| first.holder != now.holder) {
             first = Some(now);
         }
@@ -152,8 +168,11 @@ async fn one_leads(
             () = tokio::time::sleep(PAUSE) => {}
             signal = stop.signalled() => return Err(Error::Stopped(signal)),
             () = tokio::time::sleep_until(deadline) => {
-                let message = format!("nobody leads: lease {place} was not renewed within {:?}", args.timeout);
-                let hint = Some("see the Pods: kubectl jaas status".to_owned());
+                let view = leader::view(&place, &last, replicas().await.as_deref(), Timestamp::now());
+                let alone = leader::alone(&view).map(|alone| format!("; {alone}")).unwrap_or_default();
+                report.detail = Some(Detail::Leader(view));
+                let message = format!("nobody leads: lease {place} was not renewed within {:?}{alone}", args.timeout);
+                let hint = Some("why, and what to type: kubectl jaas doctor leader pods".to_owned());
                 return Ok(Verdict { exit: Exit::TimedOut, message, hint });
             }
         }

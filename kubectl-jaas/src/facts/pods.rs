@@ -42,6 +42,8 @@ fn of(pod: &Object) -> Pod {
         reason: status.reason,
         ready: !is_leaving && condition("Ready").is_some_and(|it| it.status == "True"),
         started: running.and_then(|running| running.started_at).map(|time| time.0),
+        // The API server writes when its grace period is over, not when it was asked to end.
+        ends: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
         image: container.image.clone().unwrap_or_default(),
         restarts: state.map_or(0, |state| u32::try_from(state.restart_count).unwrap_or_default()),

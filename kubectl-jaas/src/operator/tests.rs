@@ -19,6 +19,16 @@ pub(crate) fn operator(args: &[&str], change: impl FnOnce(&mut Value)) -> Operat
 }
 
 #[test]
+fn old_pods_end_first_also_where_there_may_be_none_more_than_are_wanted() {
+    let recreates = |strategy: Value| operator(&[], |value| value["spec"]["strategy"] = strategy).recreates();
+    let rolling = |surge: Value| json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}});
+    assert!(recreates(json!({"type": "Recreate"})));
+    assert!(recreates(rolling(json!(0))) && recreates(rolling(json!("0%"))));
+    assert!(!recreates(rolling(json!(1))) && !recreates(rolling(json!("25%"))));
+    assert!(!recreates(json!({"type": "RollingUpdate"})) && !operator(&[], |_| ()).recreates());
+}
+
+#[test]
 fn the_tag_of_an_image_is_its_version() {
     assert_eq!(tag("ghcr.io/metio/jaas:2026.8.18"), Some("2026.8.18"));
     assert_eq!(tag("localhost:5000/jaas:1@sha256:00"), Some("1"));

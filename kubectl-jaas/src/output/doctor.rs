@@ -16,6 +16,8 @@ use crate::view::{Diagnosis, Report};
 const LIMIT: usize = 20;
 /// Things that a row names.
 const NAMES: usize = 3;
+/// Longest text of a single thing that was seen, in characters.
+const SEEN: usize = 120;
 
 /// Causes first, then what they explain, then what nobody could look at.
 pub(super) fn overview(found: &Diagnosis, report: &Report, is_wide: bool) -> Screen {
@@ -103,15 +105,29 @@ fn evidence(document: &Document) -> Table {
     let mut table = Table::new(&["CODE", "EVIDENCE", "SEEN", "EXPECTED"]);
     for finding in &document.findings {
         for evidence in &finding.evidence {
-            let seen = match evidence.first.as_slice() {
-                [] => evidence.observed.clone(),
-                first => format!("{}: {}", evidence.observed, first.join(", ")),
+            let shown: Vec<_> = evidence.first.iter().take(NAMES).map(|text| cut(text)).collect();
+            let more = evidence.count.unwrap_or(evidence.first.len()).saturating_sub(shown.len());
+            let seen = match (shown.is_empty(), more) {
+                (true, _) => cut(&evidence.observed),
+                (false, 0) => format!("{}: {}", evidence.observed, shown.join(", ")),
+                (false, more) => format!("{}: {} and {more} more", evidence.observed, shown.join(", ")),
             };
             let expected = evidence.expected.clone().unwrap_or_default();
             table.row([finding.code.to_string(), evidence.key.clone(), seen, expected]);
         }
     }
     table
+}
+
+/// A text that leaves room for others; documents have it in full.
+fn cut(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let is_whole = line.len() == text.trim_end().len() && line.chars().count() <= SEEN;
+    if is_whole {
+        line.to_owned()
+    } else {
+        format!("{}…", line.chars().take(SEEN - 1).collect::<String>().trim_end())
+    }
 }
 
 /// Snippets that findings concern, for other commands.
@@ -168,6 +184,19 @@ mod tests {
         assert!(text.contains("P110 P112  no right: get leases in jaas-system"), "{text}");
         assert!(!text.contains("not offered"), "{text}");
         assert!(shown(true).contains("not offered: by the API server"), "{}", shown(true));
+    }
+
+    #[test]
+    fn evidence_names_a_few_things_and_cuts_long_ones() {
+        let long = format!("{}\nat main.jsonnet:1", "x".repeat(300));
+        let texts = (0..25).map(|number| format!("{number:02}")).chain([long]);
+        let finding = Finding::new(Code::NotReady, "").with(jaas_findings::Evidence::several("conditions", texts));
+        let found = jaas_findings::Diagnosis { findings: vec![finding], checks: Vec::new() };
+        let text = evidence(&Document::new(Timestamp::UNIX_EPOCH, found)).render(None, &Paint::default());
+        assert!(text.contains("26: 00, 01, 02 and 23 more\n"), "{text}");
+        let cut = cut(&format!("{}\nat main.jsonnet:1", "x".repeat(300)));
+        assert!(cut.chars().count() == SEEN && cut.ends_with('…'), "{cut}");
+        assert_eq!((super::cut("one\ntwo"), super::cut("one")), ("one…".to_owned(), "one".to_owned()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::screen::Screen;
 use super::table::Table;
 use crate::age::age;
+use crate::size::words;
 use crate::view::{EventView, History};
 
 /// Characters of a revision that tell it from others: the algorithm and 12 digits.
@@ -20,7 +21,13 @@ pub(super) fn events(events: &[EventView], is_wide: bool, now: Timestamp) -> Scr
     let mut table = Table::new(header);
     for event in events {
         let gone = if event.deleted == Some(true) { " (deleted)" } else { "" };
-        let object = format!("{}/{}{gone}", event.namespace, event.name);
+        // Only of snippets the kind goes without saying.
+        let kind = match event.kind.as_str() {
+            "JsonnetSnippet" => String::new(),
+            kind => format!("{} ", kind.to_lowercase()),
+        };
+        let kind = if is_wide { String::new() } else { kind };
+        let object = format!("{kind}{}/{}{gone}", event.namespace, event.name);
         if is_wide {
             table.row([
                 event.time.to_string(),
@@ -42,7 +49,7 @@ pub(super) fn events(events: &[EventView], is_wide: bool, now: Timestamp) -> Scr
 
 /// One row for each revision, newest first.
 pub(super) fn revisions(history: &History, is_wide: bool, now: Timestamp) -> Screen {
-    let mut table = Table::new(&["REVISION", "STATE", "AGE", "ANNOUNCED", "BYTES"]);
+    let mut table = Table::new(&["REVISION", "STATE", "AGE", "ANNOUNCED", "SIZE"]);
     for it in &history.revisions {
         let revision = if is_wide { it.revision.clone() } else { it.revision.chars().take(SHORT).collect() };
         table.row([
@@ -50,7 +57,7 @@ pub(super) fn revisions(history: &History, is_wide: bool, now: Timestamp) -> Scr
             it.state.to_owned(),
             age(Some(it.time), now),
             if it.announced { "yes" } else { "" }.to_owned(),
-            it.size.map(|bytes| bytes.to_string()).unwrap_or_default(),
+            it.size.and_then(|bytes| u64::try_from(bytes).ok()).map(words).unwrap_or_default(),
         ]);
     }
     let mut screen = Screen::default();

@@ -19,11 +19,6 @@ enum Block {
 pub(super) struct Screen(Vec<Block>);
 
 impl Screen {
-    /// A screen of one table.
-    pub(super) fn of(table: Table) -> Self {
-        Self(vec![Block::Table(table)])
-    }
-
     /// Adds names and values; those without a value are left out.
     pub(super) fn facts(&mut self, facts: impl IntoIterator<Item = (&'static str, String)>) {
         let facts: Vec<_> = facts.into_iter().filter(|(_, value)| !value.is_empty()).collect();

@@ -129,8 +129,8 @@ fn revisions_are_cut_on_a_screen_and_whole_elsewhere() {
     let expected = "\
 kept  at most 3 (spec.history)
 
-REVISION             STATE    AGE  ANNOUNCED  BYTES
-sha256:0123456789ab  current  60m  yes        512
+REVISION             STATE    AGE  ANNOUNCED  SIZE
+sha256:0123456789ab  current  60m  yes        512 bytes
 ";
     assert_eq!(drawn(history(), Format::Table, Some(80)), expected);
     assert!(drawn(history(), Format::Wide, None).contains(&revision.revision));

@@ -79,6 +79,18 @@ fn heading(state: State) -> &'static str {
     }
 }
 
+/// The first line of a message; one that only announces the next line, with that one.
+fn first_sentence(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    match lines.next() {
+        Some(next) if first.ends_with(':') => format!("{first} {next}"),
+        _ => first.to_owned(),
+    }
+    .trim_end_matches(':')
+    .to_owned()
+}
+
 /// A message of the store with its cause before the long path that it begins with: "writing `PATH`: CAUSE" is "CAUSE, writing PATH".
 fn cause_first(message: &str) -> String {
     let parts = message.split_once('`').and_then(|(operation, rest)| {
@@ -106,7 +118,7 @@ fn snippets(snippets: &[SnippetView], is_wide: bool, now: Timestamp) -> Table {
     }
     let mut table = Table::new(&["SNIPPET", "STATE", "SINCE", "REASON"]);
     for it in snippets.iter().take(LIMIT) {
-        let message = cause_first(it.message.lines().next().unwrap_or_default());
+        let message = cause_first(&first_sentence(&it.message));
         let reason: String = format!("{} {message}", it.reason).trim().chars().take(MESSAGE).collect();
         table.row([format!("{}/{}", it.namespace, it.name), it.state.word().to_owned(), age(it.since, now), reason]);
     }
@@ -119,6 +131,19 @@ fn snippets(snippets: &[SnippetView], is_wide: bool, now: Timestamp) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_never_ends_with_a_colon() {
+        let cases = [
+            ("runtime error: no\n  at main.jsonnet:1", "runtime error: no"),
+            ("these are no objects:\n  - a has no kind\n", "these are no objects: - a has no kind"),
+            ("runtime error:", "runtime error"),
+            ("", ""),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(first_sentence(message), expected);
+        }
+    }
 
     #[test]
     fn the_cause_comes_before_the_path() {

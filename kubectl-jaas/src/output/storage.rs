@@ -128,11 +128,15 @@ fn space(screen: &mut Screen, space: &Space) {
         _ => String::new(),
     };
     let quota = space.quota.filter(|quota| *quota > 0);
+    let left = |stored: u64, quota: u64| {
+        let left = words(quota.saturating_sub(stored));
+        format!("{}, {} left{}", words(quota), left, percent(stored, quota).replace("%)", "% taken)"))
+    };
     screen.facts([
         ("stored", format!("{} in {}", words(space.bytes), count(space.files, "file"))),
         ("volume", volume),
         ("inodes", space.free_inodes.map(|free| format!("{free} free")).unwrap_or_default()),
-        ("quota", quota.map(|quota| format!("{}{}", words(quota), percent(space.bytes, quota))).unwrap_or_default()),
+        ("quota", quota.map(|quota| left(space.bytes, quota)).unwrap_or_default()),
         ("health", space.health.clone()),
     ]);
 }
@@ -140,11 +144,16 @@ fn space(screen: &mut Screen, space: &Space) {
 fn uses(uses: &[Use], is_wide: bool) -> Table {
     let mut table = Table::new(&["SNIPPET", "STORED", "CURRENT", "HISTORY", "GRACE", "EXPIRED", "NS TOTAL", "NOTE"]);
     let limit = if is_wide { usize::MAX } else { LIMIT };
+    // How many files it is in takes the room of a name.
+    let number = |sum: Sum| match is_wide {
+        false if sum.files > 0 => words(sum.bytes),
+        _ => number(sum),
+    };
     for it in uses.iter().take(limit) {
         let note = match (it.exists, it.other.files) {
             (false, _) => "no snippet".to_owned(),
             (true, 0) => String::new(),
-            (true, files) => format!("{files} left-overs"),
+            (true, files) => count(files, "left-over"),
         };
         table.row([
             format!("{}/{}", it.namespace, it.name),
@@ -161,7 +170,7 @@ fn uses(uses: &[Use], is_wide: bool) -> Table {
         let sum = |part: fn(&Use) -> Sum| number(rest.iter().fold(Sum::default(), |sum, it| sum.and(part(it))));
         let cells =
             [sum(|it| it.stored), sum(|it| it.current), sum(|it| it.history), sum(|it| it.grace), sum(|it| it.expired)];
-        let others = format!("{} others", rest.len());
+        let others = count(rest.len(), "other");
         table.row(std::iter::once(others).chain(cells).chain([String::new(), String::new()]));
     }
     table
@@ -181,10 +190,10 @@ fn whole(it: &Use) -> String {
 }
 
 fn files(files: &[FileView]) -> Table {
-    let mut table = Table::new(&["PATH", "CLASS", "HELD BY", "BYTES", "AGE"]);
+    let mut table = Table::new(&["PATH", "CLASS", "HELD BY", "SIZE", "AGE"]);
     for file in files {
         let held = file.held_by.to_owned();
-        table.row([file.path.clone(), file.class.to_owned(), held, file.bytes.to_string(), age(file.age)]);
+        table.row([file.path.clone(), file.class.to_owned(), held, words(file.bytes), age(file.age)]);
     }
     table
 }
@@ -209,18 +218,18 @@ fn fetched(screen: &mut Screen, fetched: &Fetched) {
         ("snippet", format!("{}/{}", fetched.namespace, fetched.name)),
         ("revision", fetched.revision.clone()),
         ("digest", fetched.digest.clone()),
-        ("bytes", fetched.bytes.to_string()),
+        ("size", words(fetched.bytes)),
         ("file", fetched.file.clone().unwrap_or_default()),
     ]);
-    let mut table = Table::new(&["BYTES", "PATH"]);
+    let mut table = Table::new(&["SIZE", "PATH"]);
     for entry in &fetched.entries {
-        table.row([entry.bytes.to_string(), entry.path.clone()]);
+        table.row([words(entry.bytes), entry.path.clone()]);
     }
     screen.table(table);
 }
 
 fn prune(screen: &mut Screen, prune: &Prune, is_wide: bool) {
-    let mut table = Table::new(&["SNIPPET", "STORED", "KEEP", "REMOVE", "BYTES", "OLDEST", "NOTE"]);
+    let mut table = Table::new(&["SNIPPET", "STORED", "KEEP", "REMOVE", "SIZE", "OLDEST", "NOTE"]);
     let limit = if is_wide { usize::MAX } else { LIMIT };
     let (shown, rest) = prune.snippets.split_at(limit.min(prune.snippets.len()));
     for row in shown {
@@ -249,11 +258,11 @@ fn prune(screen: &mut Screen, prune: &Prune, is_wide: bool) {
 
 /// What became of files, unless it is what was meant.
 fn deeds(items: &[Deed], is_wide: bool) -> Table {
-    let mut table = Table::new(&["FILE", "OUTCOME", "BYTES", "WHY"]);
+    let mut table = Table::new(&["FILE", "OUTCOME", "SIZE", "WHY"]);
     let is_plain = |deed: &&Deed| matches!(deed.outcome, "planned" | "removed" | "would-remove");
     let limit = if is_wide { usize::MAX } else { LIMIT };
     for deed in items.iter().filter(|deed| is_wide || !is_plain(deed)).take(limit) {
-        table.row([deed.path.clone(), deed.outcome.to_owned(), deed.bytes.to_string(), deed.why.clone()]);
+        table.row([deed.path.clone(), deed.outcome.to_owned(), words(deed.bytes), deed.why.clone()]);
     }
     table
 }
@@ -265,17 +274,17 @@ fn sweep(screen: &mut Screen, sweep: &Sweep, is_wide: bool) {
         ("younger", number(sweep.young)),
         ("removed", if sweep.removed == 0 { String::new() } else { count(sweep.removed, "file") }),
     ]);
-    let mut table = Table::new(&["FILE", "OUTCOME", "BYTES", "WHAT"]);
+    let mut table = Table::new(&["FILE", "OUTCOME", "SIZE", "WHAT"]);
     let limit = if is_wide { usize::MAX } else { LIMIT };
     for deed in sweep.items.iter().take(limit) {
-        table.row([deed.path.clone(), deed.outcome.to_owned(), deed.bytes.to_string(), deed.why.clone()]);
+        table.row([deed.path.clone(), deed.outcome.to_owned(), words(deed.bytes), deed.why.clone()]);
     }
     screen.table(table);
 }
 
 fn orphans(screen: &mut Screen, orphans: &Orphans, is_wide: bool) {
     screen.facts([("owner", orphans.owner.clone()), ("doubts", orphans.doubts.join("; "))]);
-    let mut table = Table::new(&["CLASS", "WHERE", "FILES", "BYTES", "AGE", "WHY"]);
+    let mut table = Table::new(&["CLASS", "WHERE", "FILES", "SIZE", "AGE", "WHY"]);
     let limit = if is_wide { usize::MAX } else { LIMIT };
     for group in orphans.groups.iter().take(limit) {
         let files = if group.sum.files == 0 { "-".to_owned() } else { group.sum.files.to_string() };

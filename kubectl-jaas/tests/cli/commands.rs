@@ -91,13 +91,24 @@ fn every_command_takes_kubectls_connection_flags() {
 
 #[test]
 fn a_name_with_a_slash_is_told_how_to_say_it() {
-    for command in
-        ["diff", "auth tenant", "history", "tree", "events", "logs", "suspend", "resume", "wait ready", "status"]
-    {
+    for command in ["suspend", "resume", "wait ready", "status"] {
         let ran = Plugin::without_server().run(&format!("{command} team-a/web"));
         assert_eq!(ran.code, 2, "{command}: {ran:?}");
         let expected = format!("hint: if `team-a` is the namespace: kubectl jaas {command} web -n team-a");
         assert!(ran.stderr.contains(&expected), "{command}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn commands_about_one_snippet_take_its_namespace_with_its_name() {
+    for command in ["diff", "auth tenant", "history", "tree", "events", "logs", "explain", "storage ls"] {
+        // Only the server is missing.
+        let taken = Plugin::without_server().run(&format!("{command} team-a/web"));
+        assert!(taken.code != 2, "{command}: {taken:?}");
+        let two = Plugin::without_server().run(&format!("{command} team-a/web -n team-b"));
+        assert_eq!(two.code, 2, "{command}: {two:?}");
+        let expected = format!("hint: if `team-a` is the namespace: kubectl jaas {command} web -n team-a");
+        assert!(two.stderr.contains(&expected), "{command}: {}", two.stderr);
     }
 }
 

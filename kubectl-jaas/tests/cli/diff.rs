@@ -110,7 +110,7 @@ fn what_cannot_be_had_is_told_and_nothing_is_compared() {
     let published = published(r#"{"a": 1}"#, r#"{"a": 2}"#, "1");
     assert_eq!(published.run("ffff").code, 6);
     assert_eq!(published.made.plugin.run("diff nobody").code, 6);
-    assert_eq!(published.made.plugin.run("diff team-a/web").code, 2);
+    assert_eq!(published.made.plugin.run("diff team-a/web -n team-b").code, 2);
     assert_eq!(published.run("ffff --file x").code, 2);
     published.made.server.store(PROXY, [file(&published.new)]);
     let lost = published.run(&published.older());

@@ -118,6 +118,10 @@ fn events_are_shown_newest_last() {
     let reasons: Vec<_> = ran.stdout.lines().skip(1).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     assert_eq!(reasons, ["First", "Second"]);
     assert!(ran.stdout.contains("team-a/old (deleted)"), "{}", ran.stdout);
+    server.answer_with("/api/v1/namespaces/team-b/events", json!({"metadata": {}, "items": []}));
+    let none = plugin.run("events -n team-b");
+    assert!(none.stderr.contains("no event of snippets in namespace `team-b`"), "{}", none.stderr);
+    assert!(none.stderr.contains("kubectl jaas events -A"), "{}", none.stderr);
 }
 
 #[test]

@@ -394,7 +394,7 @@ fn a_fetched_file_was_proven_and_is_never_written_over() {
     let again = fetch(&format!("-O {}", target.display()));
     assert_eq!((again.code, again.stderr.contains("--force")), (5, true), "{again:?}");
     assert_eq!(fetch(&format!("-O {} --force", target.display())).code, 0);
-    assert!(fetch("--list").stdout.contains("3      rendered.json"));
+    assert!(fetch("--list").stdout.contains("3 bytes  rendered.json"));
     assert_eq!(fetch("--cat rendered.json").stdout, "web");
     assert_eq!(fetch("--cat nothing").code, 2);
     assert_eq!((fetch("").code, fetch("sha256:99 --list").code), (2, 6));

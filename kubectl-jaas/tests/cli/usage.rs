@@ -57,6 +57,24 @@ fn one_snippet_is_not_looked_for_everywhere_and_the_way_to_find_it_is_told() {
 }
 
 #[test]
+fn what_is_missing_is_told_with_an_example() {
+    for (line, example) in
+        [("tree", "kubectl jaas tree web -n team-a"), ("storage fetch", "kubectl jaas storage fetch")]
+    {
+        let wrong = run(line);
+        assert_eq!(wrong.code, 2, "{line}: {}", wrong.stderr);
+        assert!(wrong.stderr.contains(&format!("\nhint: for example: {example}")), "{line}: {}", wrong.stderr);
+    }
+}
+
+#[test]
+fn a_help_does_not_repeat_the_flags_of_all_commands() {
+    let help = run("restart --help").stdout;
+    assert!(help.lines().count() < 80 && !help.contains("--certificate-authority"), "{help}");
+    assert!(help.ends_with("kubectl jaas options\n"), "{help}");
+}
+
+#[test]
 fn the_flags_of_all_commands_are_a_topic_of_their_own() {
     for line in ["options", "options --help", "help options"] {
         let topic = run(line);

@@ -137,9 +137,9 @@ impl Election {
             return;
         }
         match &state {
-            State::Leader { epoch, .. } => tracing::info!(%epoch, "Leading"),
-            State::Standby { holder } => tracing::info!(holder, "Standing by"),
-            State::Ended => tracing::info!("Election left"),
+            State::Leader { epoch, since } => tracing::info!(leads = true, term = %epoch, %since, "Leadership changed"),
+            State::Standby { holder } => tracing::info!(leads = false, holder, "Leadership changed"),
+            State::Ended => tracing::info!(leads = false, "The election was left"),
         }
         self.hooks.state(&state);
         self.states.send_replace(state);

@@ -161,9 +161,11 @@ pub fn mounted(alias: &str, why: &str) -> Refusal {
     Refusal::new(Reason::LibraryNotFound, what)
 }
 
-/// A snippet that is made of itself.
-pub fn cycle(way: &[Name]) -> Refusal {
-    let way: Vec<_> = way.iter().map(ToString::to_string).collect();
+/// A snippet that is made of itself. What other namespaces have is not for its readers.
+pub fn cycle(namespace: &str, way: &[Name]) -> Refusal {
+    let shown = |it: &Name| if it.namespace == namespace { it.to_string() } else { "another namespace".to_owned() };
+    let mut way: Vec<_> = way.iter().map(shown).collect();
+    way.dedup();
     Refusal::new(Reason::DependencyCycle, format!("spec.sourceRef chain forms a cycle: {}", way.join(" → ")))
 }
 
@@ -224,6 +226,14 @@ mod tests {
     fn refusal(change: impl FnOnce(&mut SnippetSpec)) -> (Reason, String) {
         let refusal = spec(&snippet(change), &settings(), is_mounted).unwrap_err();
         (refusal.reason, refusal.message)
+    }
+
+    #[test]
+    fn a_circle_names_no_object_of_another_namespace() {
+        let way =
+            [("a", "x"), ("b", "y"), ("b", "z"), ("a", "w"), ("a", "x")].map(|(space, name)| Name::new(space, name));
+        let told = "spec.sourceRef chain forms a cycle: a/x → another namespace → a/w → a/x";
+        assert_eq!(cycle("a", &way).message, told);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jaas_api::status::SyncStatus;
 use jaas_api::{ExternalArtifact, JsonnetSnippet, Reason};
 use jaas_storage::{Key, Presence, Revision};
 use kube::runtime::reflector::ObjectRef;
@@ -30,6 +31,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether its status says this already, of whatever generation.
+    pub fn is_judged(&self, reason: Reason) -> bool {
+        let ready = self.snippet.status.as_ref().and_then(SyncStatus::ready);
+        ready.is_some_and(|ready| ready.reason == reason.as_str())
+    }
+
     /// Whether there is to be a file that is not there.
     pub fn is_file_lost(&self) -> bool {
         matches!(self.presence, Some(Presence::Missing | Presence::Damaged { .. }))

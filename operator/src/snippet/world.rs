@@ -13,6 +13,7 @@ use super::outcome::{Attempt, Deferred};
 use super::pace::Paces;
 use crate::artifacts::condition::Condition;
 use crate::artifacts::custody::Custody;
+use crate::artifacts::heal::Alarm;
 use crate::artifacts::orphans::forced::Forced;
 use crate::artifacts::room::Room;
 use crate::cluster::events::Events;
@@ -29,6 +30,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// Settings, caches and effects.
 pub struct World {
+    /// Brings snippets back before their time.
+    pub alarm: Alarm,
     /// How snippets are judged.
     pub settings: Snippets,
     /// Address under which consumers reach the storage server, without a slash at the end.

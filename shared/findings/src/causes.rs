@@ -51,7 +51,7 @@ edges! {
     // Pods and what keeps them from running.
     Always: [ClaimNotBound] => [PodCannotStart];
     Shared: [OutOfMemory] => [CrashLoop];
-    Shared: [OutOfMemory, CrashLoop] => [PodNotReady];
+    Shared: [OutOfMemory, CrashLoop, LeaderStuck] => [PodNotReady];
     Shared: [PodEvicted] => [HolderGone];
     Always: [NoPods, ScaledToZero] => [HolderGone];
     Always: [CrashLoop, PodNotReady, ImageNotPulled, PodCannotStart] => [StandbyNotReady];
@@ -95,6 +95,7 @@ edges! {
         VolumeReadOnly, VolumeUnavailable, SilentFailure, NamespaceFull,
     ] => [Unanswered, GenerationLag];
     Always: [VolumeFull, NoInodes, VolumeDenied, VolumeReadOnly, VolumeUnavailable] => [SweepFails];
+    Always: [VolumeFull] => [VolumeNearlyFull];
     Always: [SweepOff, SweepFails, OutOfMemory] => [Residue];
     Always: [VolumeDenied, VolumeReadOnly, VolumeUnavailable, KeysRefused] => [PastGrace, BeyondHistory];
     Always: [WithdrawForced] => [OrphanFiles, OrphanArtifact];

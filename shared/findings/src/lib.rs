@@ -14,6 +14,7 @@ pub mod known;
 pub mod page;
 pub mod registry;
 mod rules;
+pub mod size;
 mod triage;
 
 pub use code::{Area, Code, Severity};

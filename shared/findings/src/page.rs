@@ -112,6 +112,16 @@ fn neighbours(other: impl Fn(&Edge) -> Option<Code>) -> Vec<Code> {
     Code::ALL.iter().copied().filter(|code| found.contains(code)).collect()
 }
 
+/// What a mark says.
+fn meaning(danger: Danger) -> &'static str {
+    match danger {
+        Danger::L0 => "reads",
+        Danger::L1 => "asks for what the operator would do anyway",
+        Danger::L2 => "what it removes, a render brings back, or it restarts something",
+        Danger::L3 => "nothing brings back what it removes",
+    }
+}
+
 fn mark(danger: Danger) -> &'static str {
     match danger {
         Danger::L0 => "L0",
@@ -139,6 +149,11 @@ pub fn explain(code: Code, width: usize) -> String {
         let _ = writeln!(text, "  {}", advice.command);
         wrap(&mut text, &format!("{} ({})", advice.why, mark(advice.danger)), width, "      ");
     }
+    let mut dangers: Vec<_> = entry.advice.iter().map(|advice| advice.danger).collect();
+    dangers.sort();
+    dangers.dedup();
+    let legend: Vec<_> = dangers.into_iter().map(|danger| format!("{}: {}", mark(danger), meaning(danger))).collect();
+    wrap(&mut text, &legend.join("; "), width, "  ");
     let names = |codes: Vec<Code>| codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", ");
     for (heading, body) in [
         ("Explained by", names(neighbours(|edge| (edge.effect == code).then_some(edge.cause)))),
@@ -146,7 +161,7 @@ pub fn explain(code: Code, width: usize) -> String {
         ("Reasons", reasons(entry, str::to_owned)),
         ("Alerts", entry.alerts.join(", ")),
         ("Metrics", entry.metrics.join(", ")),
-        ("Read on", entry.docs(code)),
+        ("Read on", format!("docs/{}", entry.docs(code))),
     ] {
         if !body.is_empty() {
             let _ = writeln!(text, "\n{heading}");
@@ -196,7 +211,8 @@ mod tests {
             "jaas_storage_up",
             "R706",
             "kubectl jaas storage prune --expired --all -A",
-            "findings.md#s401",
+            "docs/findings.md#s401",
+            "L0: reads; L1: asks for what the operator would do anyway; L2:",
         ] {
             assert!(text.contains(part), "{part} is missing:\n{text}");
         }

@@ -156,7 +156,7 @@ mod tests {
             let entry = code.entry();
             assert!(!entry.title.is_empty() && entry.title.len() <= 60, "{code}: {}", entry.title);
             assert!(entry.meaning.ends_with('.') && entry.cause.ends_with('.'), "{code}");
-            assert!((1..=3).contains(&entry.advice.len()), "{code} needs one to three commands");
+            assert!((1..=5).contains(&entry.advice.len()), "{code} needs one to five commands");
             for advice in entry.advice {
                 assert!(
                     advice.command.starts_with("kubectl ") || advice.command.starts_with("helm "),

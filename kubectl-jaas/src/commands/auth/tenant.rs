@@ -36,7 +36,7 @@ pub(super) async fn run(
 ) -> Result<Verdict, Error> {
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
-    let key = one::key(name, &session, "auth tenant")?;
+    let key = one::key(name, &session, invocation, "auth tenant")?;
     invocation.listener.say(&format!("rights of the ServiceAccount of {key}; {}", session.destination));
     let snippet = one::get(&session, &key, report).await?;
     let Some(account) = snippet.spec.service_account_name.clone().filter(|name| !name.is_empty()) else {

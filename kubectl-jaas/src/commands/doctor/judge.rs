@@ -58,6 +58,12 @@ pub(super) fn verdict(document: &Document, fail_on: Level) -> Verdict {
     Verdict { exit, message: parts.join("; "), hint }
 }
 
+/// Whether a screen leaves something out: what is only worth knowing, or why some checks could not look.
+pub(super) fn hides(document: &Document) -> bool {
+    let n_hindered = document.checks.iter().filter(|it| it.state == State::Unknown && is_hindered(it)).count();
+    document.counts.info > 0 || document.counts.unknown > n_hindered
+}
+
 /// Whether all that stood in the way of checks are rights that are missing, which nobody grants by waiting.
 pub(in crate::commands) fn lacks_only_rights(document: &Document) -> bool {
     let mut hindered = document.checks.iter().filter(|check| is_hindered(check)).peekable();
@@ -111,5 +117,9 @@ mod tests {
         assert_eq!(told.message, "1 critical; 0 fine; 1 could not look; 1 out of sight");
         assert!(told.hint.is_some_and(|hint| hint.ends_with("auth doctor --yaml")));
         assert_eq!(verdict(&document(Vec::new(), &[]), Level::Error).message, "nothing found; 0 fine");
+        let info = vec![Finding::new(Code::Suspended, "")];
+        let hides = |findings, whys: &[&str]| super::hides(&document(findings, whys));
+        assert!(hides(info, &[]) && hides(Vec::new(), &["not asked"]));
+        assert!(!hides(Vec::new(), &["no right: x"]) && !hides(vec![Finding::new(Code::VolumeFull, "")], &[]));
     }
 }

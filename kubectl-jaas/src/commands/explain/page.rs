@@ -6,6 +6,7 @@ const BELOW: &str = "  ";
 /// The page within that width. Command lines are only broken where a shell takes them up again; a word that is wider than the screen stays
 /// whole.
 pub(super) fn fit(page: &str, width: usize) -> String {
+    let page = linked(page);
     let mut laid = String::new();
     let mut paragraph = String::new();
     let (mut fence, mut is_in_table) = (None, false);
@@ -15,12 +16,11 @@ pub(super) fn fit(page: &str, width: usize) -> String {
         if let Some(language) = line.strip_prefix("```") {
             flush(&mut laid, &mut paragraph, width);
             fence = if fence.is_some() { None } else { Some(language.to_owned()) };
-            laid.push_str(&format!("{line}\n"));
             continue;
         }
         match &fence {
-            Some(language) if language == "sh" => laid.push_str(&command(line, width)),
-            Some(_) => laid.push_str(&wrap(line, width, BELOW)),
+            Some(language) if language == "sh" => laid.push_str(&command(&format!("{BELOW}{line}"), width)),
+            Some(_) => laid.push_str(&wrap(&format!("{BELOW}{line}"), width, BELOW)),
             None if line.starts_with('|') => {
                 flush(&mut laid, &mut paragraph, width);
                 if !is_head {
@@ -32,7 +32,7 @@ pub(super) fn fit(page: &str, width: usize) -> String {
                 if line.starts_with('-') {
                     line.clone_into(&mut paragraph);
                 } else {
-                    laid.push_str(&format!("{line}\n"));
+                    laid.push_str(&format!("{}\n", line.trim_start_matches(['#', ' '])));
                 }
             }
             None => {
@@ -45,6 +45,28 @@ pub(super) fn fit(page: &str, width: usize) -> String {
     }
     flush(&mut laid, &mut paragraph, width);
     laid
+}
+
+/// The page with `[words](place)` as `words (place)`: a page beside this one is named from the root of the repository.
+fn linked(page: &str) -> String {
+    let mut parts = page.split("](");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let link = part.split_once(')').filter(|(place, _)| place.contains(".md") || place.starts_with("http"));
+        match (link, text.rfind('[')) {
+            (Some((place, rest)), Some(open)) => {
+                text.remove(open);
+                let place = match place.strip_prefix("../") {
+                    Some(place) => format!("docs/{place}"),
+                    None if place.starts_with("http") => place.to_owned(),
+                    None => format!("docs/reasons/{place}"),
+                };
+                text.push_str(&format!(" ({place}){rest}"));
+            }
+            _ => text.push_str(&format!("]({part}")),
+        }
+    }
+    text
 }
 
 fn flush(laid: &mut String, paragraph: &mut String, width: usize) {
@@ -80,7 +102,9 @@ fn command(line: &str, width: usize) -> String {
         return format!("{line}\n");
     }
     let mut quote = None;
-    let words = line.split(|character: char| {
+    let text = line.trim_start();
+    let indent = line.get(..line.len() - text.len()).unwrap_or_default();
+    let words = text.split(|character: char| {
         quote = match (quote, character) {
             (None, '\'' | '"') => Some(character),
             (Some(open), character) if open == character => None,
@@ -88,7 +112,7 @@ fn command(line: &str, width: usize) -> String {
         };
         character == ' ' && quote.is_none()
     });
-    broken(words, "", BELOW, width, " \\")
+    broken(words, indent, &format!("{indent}{BELOW}"), width, " \\")
 }
 
 /// Words on lines, each but the last of which has `end`.
@@ -116,17 +140,24 @@ mod tests {
     #[test]
     fn paragraphs_rows_and_messages_are_wrapped() {
         let page = "# Head\n\none two\nthree four five\n\n| message | cause |\n| --- | --- |\n| `a` | why it is so |\n\n- one two three four\n";
-        let expected = "# Head\n\none two three\nfour five\n\n- `a`: why it\n  is so\n\n- one two three\n  four\n";
+        let expected = "Head\n\none two three\nfour five\n\n- `a`: why it\n  is so\n\n- one two three\n  four\n";
         assert_eq!(fit(page, 15), expected);
-        assert_eq!(fit("```text\n  a long message\n```\n", 10), "```text\n  a long\n    message\n```\n");
+        assert_eq!(fit("```text\n  a long message\n```\n", 10), "    a long\n      message\n");
+    }
+
+    #[test]
+    fn links_name_the_file_in_the_repository() {
+        let page = "See [Outputs](../outputs.md#x), [b](c.md) and [this](https://a/b).\n";
+        assert_eq!(fit(page, 80), "See Outputs (docs/outputs.md#x), b (docs/reasons/c.md) and this (https://a/b).\n");
+        assert_eq!(fit("an array[0](x)\n", 80), "an array[0](x)\n");
     }
 
     #[test]
     fn a_command_stays_one_command() {
         let page = "```sh\nkubectl patch it -p '{\"a\": 1}'\n```\n";
-        assert_eq!(fit(page, 18), "```sh\nkubectl patch it \\\n  -p '{\"a\": 1}'\n```\n");
-        assert_eq!(fit("```sh\nlog x | grep 'a b c'\n```\n", 14), "```sh\nlog x | grep \\\n  'a b c'\n```\n");
-        assert_eq!(fit("```sh\nkubectl get it\n```\n", 18), "```sh\nkubectl get it\n```\n");
+        assert_eq!(fit(page, 20), "  kubectl patch it \\\n    -p '{\"a\": 1}'\n");
+        assert_eq!(fit("```sh\nlog x | grep 'a b c'\n```\n", 16), "  log x | grep \\\n    'a b c'\n");
+        assert_eq!(fit("```sh\nkubectl get it\n```\n", 20), "  kubectl get it\n");
     }
 
     #[test]

@@ -91,7 +91,11 @@ impl Proof {
     pub(super) fn words(&self) -> String {
         match (&self.taken, self.is_again) {
             (Some((taken, _)), _) => {
-                let gap = self.gap().map(|gap| format!(", {:.1}s without a leader", gap.as_secs_f64()));
+                // Either moment is when this program heard of it.
+                let gap = self.gap().map(|gap| match self.released {
+                    Some(_) => format!(", {:.1}s after {} let go", gap.as_secs_f64(), self.before.pod()),
+                    None => format!(", {:.1}s after {} last renewed", gap.as_secs_f64(), self.before.pod()),
+                });
                 format!("handed over to {}{}", taken.pod(), gap.unwrap_or_default())
             }
             (None, true) => format!("{} leads again", self.before.pod()),
@@ -224,7 +228,7 @@ mod tests {
         let renewed = [taken.to_vec(), vec![(says("b_1", 4, 7), 7)]].concat();
         let proof = proof(&renewed);
         assert_eq!((proof.stage(), proof.gap()), (Stage::Proven, Some(Duration::from_secs(3))));
-        assert_eq!(proof.words(), "handed over to b, 3.0s without a leader");
+        assert_eq!(proof.words(), "handed over to b, 3.0s after a let go");
         let names: Vec<_> = proof.steps(Duration::from_secs(1)).into_iter().map(|it| (it.name, it.seconds)).collect();
         assert_eq!(names, [("release", Some(1.0)), ("leader", Some(4.0)), ("renewal", Some(6.0))]);
     }

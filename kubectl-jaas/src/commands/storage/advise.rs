@@ -239,8 +239,8 @@ fn limits(basis: &Basis) -> Advice {
     let proposed = match (p99, largest) {
         (Some(p99), Some(largest)) => {
             facts.push(format!(
-                "{} artifacts are announced: 99 of 100 have at most {}, the largest {}",
-                basis.sizes.len(),
+                "{} announced: 99 of 100 have at most {}, the largest {}",
+                crate::hint::count(basis.sizes.len(), "artifact"),
                 words(p99),
                 words(largest)
             ));
@@ -261,7 +261,7 @@ fn limits(basis: &Basis) -> Advice {
         topic: "limits",
         facts,
         text: helm(basis, &[("operator.storage.maxArtifactBytes", proposed.to_string())]),
-        then: vec!["kubectl jaas reconcile --failed".to_owned()],
+        then: vec!["kubectl jaas reconcile --failed --allow-empty".to_owned()],
     }
 }
 
@@ -314,7 +314,7 @@ fn ownership(basis: &Basis) -> Result<Advice, Error> {
             format!("save it as job.yaml, then: kubectl apply -f job.yaml -n {namespace}"),
         ],
         text,
-        then: vec!["kubectl jaas reconcile --failed".to_owned()],
+        then: vec!["kubectl jaas reconcile --failed --allow-empty".to_owned()],
     })
 }
 
@@ -388,7 +388,7 @@ mod tests {
         let basis = Basis { quota: 5 << 30, free: Some(1 << 30), ..claim(1) };
         let told = advice(Topic::Quota, &basis).unwrap();
         assert!(told.text.ends_with("operator.storage.quota=12Gi"), "{}", told.text);
-        assert!(told.facts.iter().any(|fact| fact.starts_with("the volume has only 1.0Gi more")), "{:?}", told.facts);
+        assert!(told.facts.iter().any(|fact| fact.starts_with("the volume has only 1.0 GiB more")), "{:?}", told.facts);
         let small = Basis { to: Some(1 << 30), ..basis };
         assert!(matches!(advice(Topic::Quota, &small), Err(Error::Refused { .. })));
     }

@@ -18,15 +18,13 @@ use crate::view::{Fetched, Found, Packed, Report};
 
 /// Downloads, proves, keeps.
 pub(super) async fn run(args: &FetchArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
-    if let Some(name) = Some(&args.name).filter(|name| name.contains('/')) {
-        return Err(super::super::select::ArgumentError::Slash { name: name.clone(), command: "storage fetch" }.into());
-    }
+    one::check(&args.name, invocation, "storage fetch")?;
     if let Some(file) = args.to.as_ref().filter(|file| file.exists() && !args.force) {
         let what = format!("{} is there already; nothing was written", file.display());
         return Err(Error::Refused { what, how: "add --force to write over it".to_owned() });
     }
     let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
-    let key = one::key(&args.name, &ground.session, "storage fetch")?;
+    let key = one::key(&args.name, &ground.session, invocation, "storage fetch")?;
     invocation.listener.say(&format!("storage fetch of {key}; {}", ground.session.destination));
     let subjects = prove::of_one(&ground.session, &key, report).await?;
     let subject = choose(&subjects, args.revision.as_deref()).map_err(|what| Error::NoRevision { key, what })?;
@@ -54,7 +52,8 @@ pub(super) async fn run(args: &FetchArgs, invocation: &Invocation<'_>, report: &
         entries: entries.iter().map(|(path, it)| Packed { path: path.clone(), bytes: it.len() as u64 }).collect(),
         text: None,
     };
-    let mut message = format!("{}: {} bytes, digest and content are right", subject.path, bytes.len());
+    let mut message =
+        format!("{}: {}, digest and content are right", subject.path, crate::size::words(bytes.len() as u64));
     if let Some(wanted) = &args.cat {
         let Some(file) = entries.get(wanted) else {
             let there: Vec<_> = entries.keys().cloned().collect();

@@ -19,11 +19,11 @@ use crate::view::{FileView, Found, Report};
 
 /// Notes the files.
 pub(super) async fn run(args: &LsArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
-    if let Some(name) = args.name.as_ref().filter(|name| name.contains('/')) {
-        return Err(super::super::select::ArgumentError::Slash { name: name.clone(), command: "storage ls" }.into());
+    if let Some(name) = &args.name {
+        one::check(name, invocation, "storage ls")?;
     }
     let ground = Ground::open(invocation, &args.operator, &args.road, Writes::Refused, report).await?;
-    let key = args.name.as_deref().map(|name| one::key(name, &ground.session, "storage ls")).transpose()?;
+    let key = args.name.as_deref().map(|name| one::key(name, &ground.session, invocation, "storage ls")).transpose()?;
     let namespace = match &key {
         Some(key) => Some(key.namespace.as_str()),
         None => invocation.connection.namespace.as_deref(),

@@ -104,6 +104,7 @@ pub(in super::super) async fn run(
         )),
     };
     if let Some((what, how)) = refused {
+        let how = format!("{how}{}", words_beside(&how, &confirm));
         report.detail = Some(ground.view(Some(&opened), Found::Orphans(orphans)));
         return Err(Error::Refused { what, how });
     }
@@ -173,6 +174,11 @@ pub(in super::super) async fn run(
     orphans.items = acted.deeds;
     report.detail = Some(ground.view(Some(&opened), Found::Orphans(orphans)));
     Ok(Verdict { exit, message, hint })
+}
+
+/// What else must be said beside a limit that is raised.
+fn words_beside(how: &str, confirm: &str) -> String {
+    if how.contains("--max-delete") { format!(" --confirm '{confirm}'") } else { String::new() }
 }
 
 fn sentence(decided: &Decided) -> String {
@@ -331,6 +337,8 @@ mod tests {
             serde_json::from_value(serde_json::json!({"metadata": {}, "spec": {}})).unwrap();
         let found = Decided { external: vec![artifact], ..doubtful() };
         assert_eq!(exit(&found), Exit::Findings);
-        assert_eq!(sentence(&found), "0 files, 0 B, 1 ExternalArtifact");
+        assert_eq!(sentence(&found), "0 files, 0 bytes, 1 ExternalArtifact");
+        assert_eq!(words_beside("add --max-delete 9", "delete 9 in a"), " --confirm 'delete 9 in a'");
+        assert_eq!(words_beside("restore the snippets first", "delete 9 in a"), "");
     }
 }

@@ -251,7 +251,7 @@ impl Job<'_> {
 
     fn question(&self, looked: &Looked) -> String {
         let plan = &looked.plan;
-        let mut text = String::from("SNIPPET  STORED  KEEP  REMOVE  BYTES\n");
+        let mut text = String::from("SNIPPET  STORED  KEEP  REMOVE  SIZE\n");
         for row in plan.rows.iter().filter(|row| row.remove > 0).take(10) {
             let bytes = words(row.bytes);
             let line =

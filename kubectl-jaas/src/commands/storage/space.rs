@@ -19,7 +19,7 @@ use crate::road::Need;
 use crate::session::Writes;
 use crate::size::words;
 use crate::snippet::Key;
-use crate::view::{Found, Report, Space, Sum, Use};
+use crate::view::{Found, Next, Report, Space, Sum, Use};
 
 /// Notes how full the store is.
 pub(super) async fn df(args: &StoreArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
@@ -30,10 +30,15 @@ pub(super) async fn df(args: &StoreArgs, invocation: &Invocation<'_>, report: &m
     let stats = ground::look(invocation, async { Ok(opened.road.stats(&ground.flags).await?) }).await?;
     let space = space(&stats);
     let message = match (space.free_bytes, space.quota.filter(|quota| *quota > 0)) {
-        (Some(free), _) => format!("{} stored, {} free", words(space.bytes), words(free)),
-        (None, Some(quota)) => format!("{} stored of {} that may be", words(space.bytes), words(quota)),
+        (free, Some(quota)) => {
+            let volume = free.map(|free| format!(", {} free on the volume", words(free))).unwrap_or_default();
+            let left = quota.saturating_sub(space.bytes);
+            format!("{} stored, {} left of the quota{volume}", words(space.bytes), words(left))
+        }
+        (Some(free), None) => format!("{} stored, {} free", words(space.bytes), words(free)),
         (None, None) => format!("{} stored", words(space.bytes)),
     };
+    let message = if is_nearly_full(&space) { format!("{message}: nearly full") } else { message };
     let is_known = stats.usage.is_some();
     report.detail = Some(ground.view(Some(&opened), Found::Space(space)));
     Ok(match is_known {
@@ -44,6 +49,12 @@ pub(super) async fn df(args: &StoreArgs, invocation: &Invocation<'_>, report: &m
             hint: Some("see why: kubectl jaas storage doctor".to_owned()),
         },
     })
+}
+
+/// Whether less than a tenth of the quota is left. How full a volume is stands in its own line.
+fn is_nearly_full(space: &Space) -> bool {
+    let quota = space.quota.filter(|quota| *quota > 0);
+    quota.is_some_and(|quota| quota.saturating_sub(space.bytes).saturating_mul(10) < quota)
 }
 
 /// How full the store is.
@@ -106,8 +117,25 @@ pub(super) async fn du(args: &DuArgs, invocation: &Invocation<'_>, report: &mut 
         words(expired.bytes),
         count(expired.files, "file")
     );
+    let next = next(&uses);
     report.detail = Some(ground.view(Some(&opened), Found::Uses(uses)));
+    report.next = next;
     Ok(partly(message, inventory.complete, &omitted))
+}
+
+/// What to type about what nothing holds: of snippets that are there it is pruned, of others it is orphaned.
+fn next(uses: &[Use]) -> Vec<Next> {
+    let is_any = |exists: bool| uses.iter().any(|it| it.exists == exists && it.expired.files > 0);
+    let line = |command: &str, why: &str| Next { command: command.to_owned(), why: why.to_owned() };
+    let mut next = Vec::new();
+    if is_any(true) {
+        let prune = "kubectl jaas storage prune --expired --all --dry-run";
+        next.push(line(prune, "shows what could go of snippets that are there"));
+    }
+    if is_any(false) {
+        next.push(line("kubectl jaas storage find-orphans", "shows what belongs to no snippet, and why"));
+    }
+    next
 }
 
 /// Done, unless the listing is not whole.
@@ -184,6 +212,23 @@ mod tests {
         assert_eq!(sums, [31, 1, 2, 4, 8, 16]);
         let meant = BTreeSet::from([Key { namespace: "team-a".to_owned(), name: "web".to_owned() }]);
         assert_eq!(super::uses(&files, &keep, Some(&meant), 300, noon()).len(), 1);
+    }
+
+    #[test]
+    fn a_quota_of_which_less_than_a_tenth_is_left_is_nearly_full() {
+        let space = |bytes, quota| Space { bytes, quota, ..Space::default() };
+        assert!(is_nearly_full(&space(91, Some(100))) && is_nearly_full(&space(101, Some(100))));
+        assert!(!is_nearly_full(&space(90, Some(100))) && !is_nearly_full(&space(91, None)));
+        assert!(!is_nearly_full(&space(91, Some(0))));
+    }
+
+    #[test]
+    fn what_nothing_holds_leads_to_a_prune_or_to_the_orphans() {
+        let it = |exists, files| Use { exists, expired: Sum { files, bytes: 1 }, ..Use::default() };
+        let commands = |uses: &[Use]| next(uses).into_iter().map(|it| it.command).collect::<Vec<_>>();
+        assert_eq!(commands(&[it(true, 0)]), Vec::<String>::new());
+        let both = commands(&[it(true, 1), it(false, 2)]);
+        assert!(both[0].contains(" prune --expired ") && both[1].ends_with("find-orphans"), "{both:?}");
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub struct Pod {
     pub ready: bool,
     /// When its container last started.
     pub started: Option<Timestamp>,
+    /// When it will be gone at the latest, where it was asked to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Timestamp>,
     /// When the Pod was created; an emptyDir is as old.
     pub created: Option<Timestamp>,
     /// Image of the operator's container.

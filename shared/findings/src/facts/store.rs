@@ -59,6 +59,12 @@ impl Usage {
         self.quota.is_some_and(|quota| quota > 0 && self.bytes >= quota)
     }
 
+    /// Bytes that can still be stored, by quota and volume; `None` where neither tells.
+    pub fn room(&self) -> Option<u64> {
+        let quota = self.quota.filter(|quota| *quota > 0).map(|quota| quota.saturating_sub(self.bytes));
+        quota.into_iter().chain(self.free_bytes.ok().copied()).min()
+    }
+
     /// Whether bytes or inodes are known to have run out.
     pub fn is_used_up(&self) -> bool {
         self.is_over_quota() || self.free_bytes.ok() == Some(&0) || self.free_inodes.ok() == Some(&Some(0))

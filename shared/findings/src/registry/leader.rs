@@ -31,6 +31,7 @@ pub(crate) const LEADER_STUCK: Entry = Entry::new(Error, Leader, "the leader doe
             "kubectl jaas force-handover --method evict --allow-outage",
             "replaces the Pod that hangs, which would not answer a request to step down, and proves who leads then",
         ),
+        change("kubectl jaas restart --allow-outage", "replaces the Pod that hangs where there is no other replica"),
         look("kubectl jaas logs", "shows what the holder last did"),
     ]);
 

@@ -1,6 +1,6 @@
 //! The way from consumers to the storage server.
 
-use super::{Entry, look, nudge};
+use super::{Entry, change, look, nudge};
 use crate::code::Area::Network;
 use crate::code::Severity::{Error, Warning};
 
@@ -12,6 +12,7 @@ pub(crate) const NO_ROAD_ANSWERS: Entry = Entry::new(Error, Network, "the storag
     .type_in(&[
         look("kubectl jaas doctor pods", "shows whether the process runs"),
         look("kubectl jaas logs", "shows what the storage server says"),
+        change("kubectl jaas restart --allow-outage", "replaces a process that hangs"),
     ]);
 
 pub(crate) const ROADS_DIFFER: Entry = Entry::new(Warning, Network, "it answers inside the Pod only")

@@ -27,6 +27,7 @@ pub(crate) const POD_NOT_READY: Entry = Entry::new(Error, Pods, "a Pod of the op
     .type_in(&[
         look("kubectl describe pod POD -n JAAS_NAMESPACE", "shows which probe fails"),
         look("kubectl jaas logs", "shows what it waits for"),
+        change("kubectl jaas restart --allow-outage", "replaces a process that hangs"),
     ])
     .alerts(DOWN);
 

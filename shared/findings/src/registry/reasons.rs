@@ -124,7 +124,7 @@ pub(crate) const API_UNAVAILABLE: Entry = failing("the API server did not answer
     .means("Reading or writing at the API server failed several times in a row with errors that may pass.")
     .because("An overloaded or restarting API server, a webhook that times out, or a network that drops.")
     .type_in(&[
-        nudge("kubectl jaas reconcile --failed", "tries at once"),
+        nudge("kubectl jaas reconcile --failed --allow-empty", "tries at once"),
         look("kubectl jaas logs", "shows the API server's answers"),
     ])
     .reasons(&[Reason::ApiUnavailable]);

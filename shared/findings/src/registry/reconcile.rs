@@ -18,7 +18,7 @@ pub(crate) const UNANSWERED: Entry = Entry::new(Error, Reconcile, "a request to 
 pub(crate) const BACKOFF: Entry = Entry::new(Info, Reconcile, "snippets wait for their next try")
     .means("Reconciles failed several times in a row, or failed for want of a store that answers again. The next try comes by itself, later each time. This operator waits up to 2 minutes, or an hour where only a change helps; the Go implementation up to 16 minutes 40 seconds.")
     .because("Whatever made them fail; other findings say what.")
-    .type_in(&[nudge("kubectl jaas reconcile --failed", "tries at once")]);
+    .type_in(&[nudge("kubectl jaas reconcile --failed --allow-empty", "tries at once")]);
 
 pub(crate) const SUSPENDED: Entry = Entry::new(Info, Reconcile, "snippets are suspended")
     .means("They are not rendered until somebody resumes them. What they published stays.")
@@ -50,7 +50,7 @@ pub(crate) const SILENT_FAILURE: Entry = Entry::new(Error, Reconcile, "publishin
     .because("The Go implementation writes no status when the store refuses. This operator writes one, with a reason of its own.")
     .type_in(&[
         look("kubectl jaas storage doctor", "shows what is wrong with the store"),
-        nudge("kubectl jaas reconcile --failed", "asks those for which a request is open or publishing failed"),
+        nudge("kubectl jaas reconcile --failed --allow-empty", "asks those for which a request is open or publishing failed"),
     ])
     .alerts(&["JaaSControllerWorkqueueDepthHigh"]);
 

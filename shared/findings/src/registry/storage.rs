@@ -12,19 +12,24 @@ pub(crate) const NO_VOLUME: Entry = Entry::new(Error, Storage, "no volume lies b
     .type_in(&[look("kubectl jaas storage info", "shows path, mounts and volumes")]);
 
 pub(crate) const VOLUME_FULL: Entry = Entry::new(Critical, Storage, "volume or quota full")
-    .means("Nothing new can be stored. What is stored is still served, so consumers stay at their last revision. The Go implementation does not tell: its snippets stay Ready.")
+    .means("Nothing new can be stored, or something that waits needs more room than is left. What is stored is still served, so consumers stay at their last revision. The Go implementation does not tell: its snippets stay Ready.")
     .because("Retained revisions, left-overs or orphans took the room, or the volume, the emptyDir's `sizeLimit` or `--storage-quota` is too small.")
     .type_in(&[
         change("kubectl jaas storage prune --expired --all -A", "removes revisions that nothing keeps any more"),
-        nudge("kubectl jaas reconcile --failed", "publishes what could not be published"),
+        look("kubectl jaas storage advise quota", "prints how to raise --storage-quota"),
         look("kubectl jaas storage advise resize", "prints how to enlarge the volume"),
+        nudge("kubectl jaas reconcile --failed --allow-empty", "publishes at once what waited, when there is room"),
+        look(
+            "kubectl jaas storage prune NAME -n NAMESPACE --keep 1 --dry-run",
+            "the last resort: shows which older revisions would be lost for good; nothing brings them back",
+        ),
     ])
     .alerts(&["JaaSControllerWorkqueueDepthHigh"])
     .metrics(&["jaas_storage_up", "jaas_storage_free_bytes"])
     .reasons(&[Reason::StorageFull]);
 
 pub(crate) const VOLUME_NEARLY_FULL: Entry = Entry::new(Warning, Storage, "volume or quota nearly full")
-    .means("Less than a tenth of the room is left.")
+    .means("Less than a tenth of the room is left, or less than the largest artifact takes: its next revision would not fit.")
     .because("Retained revisions, left-overs or orphans took the room, or more is published than was planned for.")
     .type_in(&[
         look("kubectl jaas storage du", "shows which snippets take the room"),
@@ -64,7 +69,7 @@ pub(crate) const KEYS_REFUSED: Entry = Entry::new(Error, Storage, "the object st
     .type_in(&[
         look("kubectl jaas storage info", "shows where the keys come from, masked"),
         change("kubectl jaas restart --wait", "makes changed keys take effect where they come by environment"),
-        nudge("kubectl jaas reconcile --failed", "publishes what could not be published"),
+        nudge("kubectl jaas reconcile --failed --allow-empty", "publishes what could not be published"),
     ])
     .metrics(&["jaas_storage_up"])
     .reasons(&[Reason::StorageDenied]);
@@ -109,7 +114,7 @@ pub(crate) const CLOCK_SKEW: Entry = Entry::new(Error, Storage, "the clocks diff
     .because("A node without time synchronisation, or an object store whose own clock is wrong.")
     .type_in(&[
         look("kubectl get pods -n JAAS_NAMESPACE -l app.kubernetes.io/name=jaas -o wide", "shows the node whose clock to look at"),
-        nudge("kubectl jaas reconcile --failed", "publishes what could not be published, once the clocks agree"),
+        nudge("kubectl jaas reconcile --failed --allow-empty", "publishes what could not be published, once the clocks agree"),
     ])
     .metrics(&["jaas_storage_up"])
     .reasons(&[Reason::ClockSkew]);

@@ -6,6 +6,7 @@ use super::answers::count;
 use super::ask;
 use super::outcome::{Outcome, Seen};
 use super::reconcile::about;
+use super::storage::lacks_room;
 use crate::code::{Code, Severity};
 use crate::facts::{Facts, HealthState, Snippet, Usage};
 use crate::finding::{Evidence, Finding, Subject};
@@ -112,5 +113,9 @@ fn left_behind(facts: &Facts) -> Result<Vec<&Snippet>, Why> {
         Reason::StorageUnavailable => !matches!(state, HealthState::Unavailable | HealthState::Throttled),
         _ => false,
     };
-    Ok(victims.into_iter().filter(|snippet| reason(snippet).is_some_and(is_over)).collect())
+    let waits_for_room = |snippet: &Snippet| {
+        reason(snippet) == Some(Reason::StorageFull) && snippet.failure().is_some_and(|it| lacks_room(facts, it))
+    };
+    let is_left = |snippet: &&Snippet| reason(snippet).is_some_and(is_over) && !waits_for_room(snippet);
+    Ok(victims.into_iter().filter(is_left).collect())
 }

@@ -14,6 +14,7 @@ use crate::facts::store::File;
 use crate::facts::{Facts, FileClass, Inventory, Snippet, Snippets};
 use crate::finding::{Evidence, Finding, Subject};
 use crate::known::{Obstacle, Why};
+use crate::size::words as size;
 
 /// After how many seconds an upload is certainly not under way any more.
 const DAY: u64 = 24 * 60 * 60;
@@ -38,7 +39,7 @@ fn of_class(inventory: &Inventory, class: FileClass) -> Vec<&File> {
 /// A finding about files.
 fn about(code: Code, files: &[&File], what: &str) -> Finding {
     let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
-    Finding::new(code, format!("{} {what}, {bytes} bytes", count(files.len(), "file")))
+    Finding::new(code, format!("{} {what}, {}", count(files.len(), "file"), size(bytes)))
         .about(files.iter().map(|file| Subject::file(&file.path)))
         .with(Evidence::several("files", files.iter().map(|file| file.path.clone())))
         .with(Evidence::seen("bytes", bytes))
@@ -61,24 +62,37 @@ fn named(facts: &Facts) -> Result<BTreeSet<String>, Why> {
     Ok(named)
 }
 
-/// `G601`.
-pub(crate) fn beyond_history(facts: &Facts) -> Outcome {
+/// Whether a prune of what is expired would remove anything; `None` where that is not known.
+pub(crate) fn is_any_expired(facts: &Facts) -> Option<bool> {
+    let is_whole = inventory(facts).ok()?.complete && ask::snippets(facts).ok()?.unlisted.is_empty();
+    let is_any = !beyond(facts, 0).ok()?.is_empty() || !due(facts, 0).ok()?.is_empty();
+    (is_any || is_whole).then_some(is_any)
+}
+
+/// Files of snippets that nothing names, for this many seconds longer than the grace.
+fn beyond(facts: &Facts, late: u64) -> Result<Vec<&File>, Why> {
     let inventory = inventory(facts)?;
     let named = named(facts)?;
     let snippets = ask::snippets(facts)?;
     let grace = ask::seconds(facts, "artifact-gc-grace")?;
     let known: BTreeSet<_> = snippets.items.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
     let is_beyond = |file: &&File| {
-        let is_due = file.age.is_none_or(|age| age > grace.saturating_add(LATE));
+        let is_due = file.age.is_none_or(|age| age > grace.saturating_add(late));
         is_due && owner(&file.path).is_some_and(|owner| known.contains(&owner)) && !named.contains(&file.path)
     };
-    let beyond: Vec<_> = of_class(inventory, FileClass::Revision).into_iter().filter(is_beyond).collect();
+    Ok(of_class(inventory, FileClass::Revision).into_iter().filter(is_beyond).collect())
+}
+
+/// `G601`.
+pub(crate) fn beyond_history(facts: &Facts) -> Outcome {
+    let beyond = beyond(facts, LATE)?;
+    let (inventory, snippets) = (inventory(facts)?, ask::snippets(facts)?);
     let seen = Seen::of(beyond, |files| about(Code::BeyondHistory, files, "of existing snippets that nothing names"));
     Ok(seen.blind_to(cut(inventory)).blind_to(ask::unlisted(snippets)))
 }
 
-/// `G602`.
-pub(crate) fn past_grace(facts: &Facts) -> Outcome {
+/// Files of revisions that left the history for this many seconds longer than the grace.
+fn due(facts: &Facts, late: u64) -> Result<Vec<&File>, Why> {
     let snippets = ask::snippets(facts)?;
     let mut retired = BTreeMap::new();
     for snippet in &snippets.items {
@@ -93,15 +107,22 @@ pub(crate) fn past_grace(facts: &Facts) -> Outcome {
         }
     }
     if retired.is_empty() {
+        return Ok(Vec::new());
+    }
+    let grace = ask::seconds(facts, "artifact-gc-grace")?.saturating_add(late);
+    let is_due = |time: &Timestamp| facts.seconds_since(*time) > grace;
+    let files = of_class(inventory(facts)?, FileClass::Revision).into_iter();
+    Ok(files.filter(|file| retired.get(&file.path).is_some_and(is_due)).collect())
+}
+
+/// `G602`.
+pub(crate) fn past_grace(facts: &Facts) -> Outcome {
+    let snippets = ask::snippets(facts)?;
+    if snippets.items.iter().all(|snippet| snippet.retired.is_empty()) {
         return Ok(Seen::fine().blind_to(ask::unlisted(snippets)));
     }
-    let grace = ask::seconds(facts, "artifact-gc-grace")?.saturating_add(LATE);
-    let inventory = inventory(facts)?;
-    let is_due = |time: &Timestamp| facts.seconds_since(*time) > grace;
-    let files = of_class(inventory, FileClass::Revision).into_iter();
-    let due: Vec<_> = files.filter(|file| retired.get(&file.path).is_some_and(is_due)).collect();
-    let seen = Seen::of(due, |files| about(Code::PastGrace, files, "past their grace"));
-    Ok(seen.blind_to(cut(inventory)).blind_to(ask::unlisted(snippets)))
+    let seen = Seen::of(due(facts, LATE)?, |files| about(Code::PastGrace, files, "past their grace"));
+    Ok(seen.blind_to(inventory(facts).ok().and_then(cut)).blind_to(ask::unlisted(snippets)))
 }
 
 /// `G603`.

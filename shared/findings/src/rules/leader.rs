@@ -64,11 +64,20 @@ pub(crate) fn stuck(facts: &Facts) -> Outcome {
         return Ok(Seen::fine());
     }
     let age = age.map_or("never".to_owned(), |age| format!("{age} s ago"));
-    let finding =
+    let mut finding =
         Finding::new(Code::LeaderStuck, format!("{} holds the Lease and renewed it {age}", lease.holder_pod()))
-            .about([subject(facts, lease)])
+            .about([subject(facts, lease), Subject::new("Pod", &facts.operator.namespace, lease.holder_pod())])
             .with(Evidence::seen("renewed", age).instead_of(format!("at most {} s ago", lease.seconds)))
             .with(Evidence::seen("holder", &lease.holder));
+    // Where nobody can take over, there is nothing to hand over: a new Pod is the repair.
+    if let Ok(deployment) = ask::deployment(facts) {
+        let is_alone = deployment.desired < 2;
+        finding.commands.retain(|command| match command.command.as_str() {
+            line if line.contains(" force-handover ") => !is_alone,
+            line if line.contains(" restart ") => is_alone,
+            _ => true,
+        });
+    }
     Ok(finding.into())
 }
 

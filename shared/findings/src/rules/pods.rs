@@ -10,7 +10,8 @@ use super::outcome::{Outcome, Seen};
 use crate::code::{Code, Severity};
 use crate::facts::operator::Pod;
 use crate::facts::{Facts, VolumeKind};
-use crate::finding::{Evidence, Finding, Subject};
+use crate::finding::{Danger, Evidence, Finding, Subject};
+use crate::size::words as size;
 
 /// How long a kill for want of memory is told of.
 const DAY: u64 = 24 * 60 * 60;
@@ -46,9 +47,21 @@ fn waiting(pods: &[&Pod]) -> Evidence {
         "Pods",
         pods.iter().map(|pod| {
             let why = pod.waiting.as_deref().unwrap_or("no reason given");
-            format!("{}: {why}, {} restarts", pod.name, pod.restarts)
+            format!("{}: {why}, {}", pod.name, restarts(pod))
         }),
     )
+}
+
+fn restarts(pod: &Pod) -> String {
+    count(usize::try_from(pod.restarts).unwrap_or(usize::MAX), "restart")
+}
+
+fn ends(pods: &[&Pod]) -> Evidence {
+    let texts = pods.iter().map(|pod| {
+        let ends = pod.ends.map_or(String::new(), |ends| format!(" by {ends}"));
+        format!("{}: gone{ends}", pod.name)
+    });
+    Evidence::several("Pods", texts)
 }
 
 /// `P101`.
@@ -62,10 +75,10 @@ pub(crate) fn out_of_memory(facts: &Facts) -> Outcome {
     Ok(Seen::of(killed, |killed| {
         let texts = killed.iter().map(|pod| {
             let limit =
-                pod.memory_limit.map_or("no limit of its own".to_owned(), |bytes| format!("limit {bytes} bytes"));
+                pod.memory_limit.map_or("no limit of its own".to_owned(), |bytes| format!("limit {}", size(bytes)));
             let when = pod.last_termination.as_ref().and_then(|end| end.at);
             let when = when.map_or(String::new(), |at| format!(", {at}"));
-            format!("{}: {limit}, {} restarts{when}", pod.name, pod.restarts)
+            format!("{}: {limit}, {}{when}", pod.name, restarts(pod))
         });
         let kills = Evidence::several("kills", texts);
         let finding = about(facts, killed, Code::OutOfMemory, "killed for want of memory within a day").with(kills);
@@ -120,7 +133,19 @@ pub(crate) fn not_ready(facts: &Facts) -> Outcome {
             && !told_elsewhere
             && since.is_none_or(|at| facts.seconds_since(at) > PATIENCE)
     };
-    let unready: Vec<_> = ask::live_pods(facts)?.into_iter().filter(is_unready).collect();
+    let live = ask::live_pods(facts)?;
+    let is_replaced = live.iter().any(|pod| pod.ready);
+    // One that was asked to end is not ready by rights, as long as it keeps to its time and another one serves.
+    let is_leaving = |pod: &Pod| is_replaced && pod.ends.is_some_and(|ends| facts.seconds_since(ends) <= PATIENCE);
+    let (leaving, unready): (Vec<_>, Vec<_>) = live.into_iter().filter(is_unready).partition(|pod| is_leaving(pod));
+    if unready.is_empty() {
+        return Ok(Seen::of(leaving, |leaving| {
+            let mut finding = about(facts, leaving, Code::PodNotReady, "on its way out while another one is ready")
+                .with(ends(leaving));
+            finding.commands.retain(|command| command.danger == Danger::L0);
+            finding.as_bad_as(Severity::Info)
+        }));
+    }
     Ok(Seen::of(unready, |unready| {
         about(facts, unready, Code::PodNotReady, "running, but not ready").with(waiting(unready))
     }))

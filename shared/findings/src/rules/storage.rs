@@ -7,13 +7,15 @@ use jaas_api::Reason;
 use super::answers::{count, judge};
 use super::artifacts::{PRESENCE, presence};
 use super::ask;
+use super::garbage::is_any_expired;
 use super::outcome::{Outcome, Seen, Stop};
 use super::reconcile::about;
 use crate::code::{Code, Severity};
 use crate::facts::snippets::path_of;
 use crate::facts::{Facts, HealthState, LogRecord, Ready, Snippet, Usage};
-use crate::finding::{Danger, Evidence, Finding};
+use crate::finding::{Command, Evidence, Finding};
 use crate::known::Why;
+use crate::size::words as size;
 
 /// How old a log record may be that tells of the present. The Go implementation tries again after 1000 s at the latest.
 const RECENT: u64 = 20 * 60;
@@ -91,9 +93,21 @@ pub(crate) fn full(facts: &Facts) -> Outcome {
     let blames = |ready: &Ready| is_full(ready) && !means_inodes(ready) && !means_namespace(ready);
     let usage = facts.store.usage.ok();
     let is_out = |usage: &&Usage| usage.is_over_quota() || usage.free_bytes.ok() == Some(&0);
+    let waiting = |ready: &Ready| blames(ready) && lacks_room(facts, ready);
+    let snippets = facts.snippets.ok().map(|snippets| snippets.items.as_slice()).unwrap_or_default();
+    let n_waiting = snippets.iter().filter(|snippet| snippet.failure().is_some_and(waiting)).count();
     if let Some(usage) = usage.filter(is_out) {
         let finding = Finding::new(Code::VolumeFull, summary).with(figures(usage));
         return Ok(ways_out(facts, by_quota, blame(facts, HealthState::Full, finding, blames)).into());
+    }
+    // The store takes small files again, and what waits is larger than that.
+    let is_fine = facts.store.health.ok().is_none_or(|health| health.state != HealthState::Full);
+    if let Some(usage) = usage.filter(|_| n_waiting > 0 && is_fine) {
+        let place = if by_quota { "--storage-quota leaves" } else { "there is" };
+        let wait = if n_waiting == 1 { "waits" } else { "wait" };
+        let summary = format!("{} {wait} for more room than {place}", count(n_waiting, "snippet"));
+        let finding = Finding::new(Code::VolumeFull, summary).as_bad_as(Severity::Error).with(figures(usage));
+        return Ok(ways_out(facts, by_quota, blame(facts, HealthState::Full, finding, waiting)).into());
     }
     match trouble(facts, Code::VolumeFull, HealthState::Full, summary, blames) {
         Ok(Seen { finding: Some(finding), blind }) => {
@@ -104,28 +118,66 @@ pub(crate) fn full(facts: &Facts) -> Outcome {
             Ok(Seen { finding: Some(ways_out(facts, by_quota, finding)), blind })
         }
         // Room that was measured is an answer, also where nobody could ask the store to take a write.
-        Err(Stop::Unknown(_)) if usage.is_some_and(|usage| usage.free_bytes.ok().is_some()) => Ok(Seen::fine()),
+        Err(Stop::Unknown(_)) if usage.is_some_and(|usage| usage.free_bytes.ok().is_some()) => {
+            Ok(Seen::fine().blind_to(ask::snippets(facts).err()))
+        }
+        // Without the snippets it is not known whether one waits for more than there is.
+        Ok(seen) if usage.is_some_and(|usage| usage.room().is_some()) => Ok(seen.blind_to(ask::snippets(facts).err())),
+        // What one waits for is known, and what there is is not.
+        Ok(seen)
+            if snippets.iter().any(|it| it.failure().is_some_and(|it| blames(it) && needed(&it.message).is_some())) =>
+        {
+            Ok(seen.blind_to(facts.store.usage.told("how full the store is").err()))
+        }
         told => told,
     }
 }
 
-/// What helps beyond the registry's commands: the snippet whose older revisions take the most room, where that is known. A larger volume
-/// is no help against a quota.
+/// Whether a snippet says that it needs more room than the store has now.
+pub(crate) fn lacks_room(facts: &Facts, ready: &Ready) -> bool {
+    let room = facts.store.usage.ok().and_then(Usage::room);
+    room.zip(needed(&ready.message)).is_some_and(|(room, needed)| needed > room)
+}
+
+/// The bytes that a message of the store asks for: `needs 80.0 KiB`.
+fn needed(message: &str) -> Option<u64> {
+    let (_, rest) = message.split_once("needs ")?;
+    let (number, rest) = rest.split_once(' ')?;
+    let unit = rest.split(|letter: char| !letter.is_ascii_alphabetic()).next()?;
+    let bytes = match unit {
+        "bytes" => 1,
+        "KiB" => 1_u64 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    let (whole, tenths) = number.split_once('.').unwrap_or((number, "0"));
+    let (whole, tenths) = (whole.parse::<u64>().ok()?, tenths.parse::<u64>().ok()?);
+    Some(whole.checked_mul(bytes)?.saturating_add(tenths.checked_mul(bytes)? / 10))
+}
+
+/// Of the registry's commands those that help here: nothing is pruned where nothing is expired, a larger volume is no help against a quota
+/// and a larger quota none against a volume. The last resort names the snippet whose older revisions take the most room.
 fn ways_out(facts: &Facts, by_quota: bool, mut finding: Finding) -> Finding {
-    if by_quota {
-        finding.commands.retain(|command| !command.command.ends_with("advise resize"));
+    if is_any_expired(facts) == Some(false) {
+        finding.commands.retain(|command| !command.command.contains(" prune --expired "));
     }
-    let Some((namespace, name, bytes)) = largest_history(facts) else { return finding };
-    let command = format!("kubectl jaas storage prune {name} -n {namespace} --keep 1 --dry-run");
-    let why = format!("shows what the older revisions of {namespace}/{name}, {} KiB, would free", bytes.div_ceil(1024));
-    let held =
-        Evidence::seen("largest history", format!("{namespace}/{name}: {bytes} bytes beside the current revision"));
-    let finding = finding.with(held);
-    if by_quota {
-        finding.first_type(&command, &why, Danger::L0)
-    } else {
-        finding.then_type(&command, &why, Danger::L0)
+    let other = if by_quota { "advise resize" } else { "advise quota" };
+    finding.commands.retain(|command| !command.command.ends_with(other));
+    let is_last_resort = |command: &Command| command.command.contains(" --keep 1 ");
+    let Some((namespace, name, bytes)) = largest_history(facts) else {
+        finding.commands.retain(|command| !is_last_resort(command));
+        return finding;
+    };
+    for command in finding.commands.iter_mut().filter(|command| is_last_resort(command)) {
+        command.command = format!("kubectl jaas storage prune {name} -n {namespace} --keep 1 --dry-run");
+        command.why = format!(
+            "the last resort: shows which older revisions of {namespace}/{name}, {}, would be lost for good; nothing brings them back",
+            size(bytes)
+        );
     }
+    let held = format!("{namespace}/{name}: {} beside the current revision", size(bytes));
+    finding.with(Evidence::seen("largest history", held))
 }
 
 /// Namespace and name of the snippet whose history takes the most bytes, and how many.
@@ -145,12 +197,12 @@ fn largest_history(facts: &Facts) -> Option<(&str, &str, u64)> {
 /// How full the store is.
 pub(crate) fn figures(usage: &Usage) -> Evidence {
     let of = match (usage.quota, usage.total_bytes.ok()) {
-        (Some(quota), _) if quota > 0 => format!(" of the {quota} that may be"),
-        (_, Some(total)) => format!(", on a volume of {total}"),
+        (Some(quota), _) if quota > 0 => format!(" of the {} that may be", size(quota)),
+        (_, Some(total)) => format!(", on a volume of {}", size(*total)),
         _ => String::new(),
     };
-    let free = usage.free_bytes.ok().map_or(String::new(), |free| format!(", {free} free"));
-    Evidence::seen("bytes", format!("{} stored{of}{free}", usage.bytes))
+    let free = usage.free_bytes.ok().map_or(String::new(), |free| format!(", {} free on the volume", size(*free)));
+    Evidence::seen("room", format!("{} stored{of}{free}", size(usage.bytes)))
 }
 
 /// `S403`.
@@ -318,4 +370,17 @@ pub(crate) fn volume_unavailable(facts: &Facts) -> Outcome {
     ask::only_local(facts)?;
     let summary = "the volume does not answer";
     trouble(facts, Code::VolumeUnavailable, HealthState::Unavailable, summary, gives(Reason::StorageUnavailable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_snippet_waits_for_is_read_from_its_message() {
+        assert_eq!(needed("no room (needs 80.0 KiB, 220.0 KiB of 256.0 KiB used)"), Some(80 << 10));
+        assert_eq!(needed("no room (needs 1.5 MiB, 0 bytes free)"), Some(3 << 19));
+        assert_eq!(needed("no room (needs 512 bytes)"), Some(512));
+        assert_eq!((needed("no room"), needed("needs more room")), (None, None));
+    }
 }

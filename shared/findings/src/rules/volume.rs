@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::answers::{count, judge};
 use super::artifacts::{PRESENCE, presence};
 use super::ask::{self, Backend};
+use super::garbage::is_any_expired;
 use super::outcome::{Outcome, Seen, Stop};
 use super::storage::figures;
 use crate::code::Code;
@@ -12,6 +13,7 @@ use crate::facts::operator::Pod;
 use crate::facts::{Facts, Volume, VolumeKind};
 use crate::finding::{Evidence, Finding, Subject};
 use crate::known::Why;
+use crate::size::words as size;
 
 /// The volume of a store that is a directory; `None` where none lies behind the path.
 pub(crate) fn volume(facts: &Facts) -> Result<Option<&Volume>, Stop> {
@@ -35,6 +37,13 @@ pub(crate) fn no_volume(facts: &Facts) -> Outcome {
     })
 }
 
+/// Namespace and name, and the bytes, of the largest artifact that is announced.
+fn largest_artifact(facts: &Facts) -> Option<(String, u64)> {
+    let ours = facts.artifacts.ok()?.iter().filter(|artifact| artifact.ours);
+    let sizes = ours.filter_map(|it| Some((format!("{}/{}", it.namespace, it.name), it.size?)));
+    sizes.max_by_key(|(_, bytes)| *bytes)
+}
+
 /// `S402`.
 pub(crate) fn nearly_full(facts: &Facts) -> Outcome {
     let usage = facts.store.usage.told("how full the store is")?;
@@ -45,19 +54,32 @@ pub(crate) fn nearly_full(facts: &Facts) -> Outcome {
         (Ok(free), Ok(total)) => (Some((*free, *total)), None),
         (Err(why), _) | (_, Err(why)) => (None, Some(why).filter(|_| !is_bucket)),
     };
-    // Some in a tenth; none at all is another finding.
-    let is_short = |room: &(u64, u64)| room.0 > 0 && room.0.saturating_mul(10) < room.1;
+    let largest = largest_artifact(facts);
+    // Some, but less than a tenth, or too little to publish the largest anew; none at all is another finding.
+    let is_tenth = |room: &(u64, u64)| room.0 > 0 && room.0.saturating_mul(10) < room.1;
+    let is_short = |room: &(u64, u64)| is_tenth(room) || room.0 > 0 && largest.as_ref().is_some_and(|it| it.1 > room.0);
     let short = [("--storage-quota", by_quota), ("the volume", volume)];
     let short: Vec<_> = short.iter().filter(|(_, room)| room.as_ref().is_some_and(is_short)).map(|it| it.0).collect();
     if !short.is_empty() {
-        let summary = format!("less than a tenth of the room is left on {}", short.join(" and on "));
-        let finding = Finding::new(Code::VolumeNearlyFull, summary);
-        return Ok(Seen::from(finding.with(figures(usage))).blind_to(blind));
+        let rooms: Vec<_> = by_quota.iter().chain(&volume).collect();
+        let what = match &largest {
+            Some((name, bytes)) if !rooms.iter().any(|room| is_tenth(room)) => {
+                format!("{name}, {}, would not fit once more: too little room is left", size(*bytes))
+            }
+            _ => "less than a tenth of the room is left".to_owned(),
+        };
+        let mut finding =
+            Finding::new(Code::VolumeNearlyFull, format!("{what} on {}", short.join(" and on "))).with(figures(usage));
+        if is_any_expired(facts) == Some(false) {
+            finding.commands.retain(|command| !command.command.contains(" prune --expired "));
+        }
+        return Ok(Seen::from(finding).blind_to(blind));
     }
     if is_bucket && by_quota.is_none() && volume.is_none() {
         return Err(Stop::skip("a bucket has no size"));
     }
-    Ok(Seen::fine().blind_to(blind))
+    // Without the sizes of artifacts it is not known whether each would fit once more.
+    Ok(Seen::fine().blind_to(blind).blind_to(ask::artifacts(facts).err()))
 }
 
 /// `S404`.

@@ -54,6 +54,27 @@ fn healthy_installations_have_no_finding_but_what_they_chose() {
 }
 
 #[test]
+fn a_full_store_proposes_what_explain_offers_and_last_what_cannot_be_undone() {
+    let offered: Vec<_> = Code::VolumeFull
+        .entry()
+        .advice
+        .iter()
+        .map(|advice| advice.command.replace("NAMESPACE", "team-a").replace("NAME", "web"))
+        .collect();
+    for name in ["disk-full", "go-disk-full", "quota-full", "room-too-small"] {
+        let findings = evaluate(&situation::named(name).facts).findings;
+        let full = findings.iter().find(|finding| finding.code == Code::VolumeFull).unwrap();
+        let places: Vec<_> =
+            full.commands.iter().map(|it| offered.iter().position(|line| *line == it.command).unwrap()).collect();
+        assert!(places.len() > 1 && places.is_sorted(), "{name}: {:?}", full.commands);
+        let loses = |line: &str| line.contains("--keep");
+        assert!(full.commands.iter().rev().skip(1).all(|it| !loses(&it.command)), "{name}: {:?}", full.commands);
+        let last = full.commands.last().unwrap();
+        assert!(!loses(&last.command) || last.why.contains("for good"), "{name}: {last:?}");
+    }
+}
+
+#[test]
 fn every_finding_says_what_was_seen_and_what_to_type() {
     for Situation { name, facts, .. } in all() {
         let Diagnosis { findings, checks } = evaluate(&facts);

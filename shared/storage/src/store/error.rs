@@ -200,6 +200,7 @@ pub fn bytes_shown(bytes: u64) -> String {
             let tenths = u128::from(bytes) * 10 / u128::from(*unit);
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         }
+        None if bytes == 1 => "1 byte".to_owned(),
         None => format!("{bytes} bytes"),
     }
 }
@@ -210,7 +211,10 @@ mod tests {
 
     #[test]
     fn sizes_are_shown_in_the_largest_unit_that_fits() {
-        assert_eq!([0, 1023, 1536, 5 << 20].map(bytes_shown), ["0 bytes", "1023 bytes", "1.5 KiB", "5.0 MiB"]);
+        assert_eq!(
+            [0, 1, 1023, 1536, 5 << 20].map(bytes_shown),
+            ["0 bytes", "1 byte", "1023 bytes", "1.5 KiB", "5.0 MiB"]
+        );
     }
 
     #[test]

@@ -261,7 +261,7 @@ pub(super) fn refusal(
     match max {
         Some(max) if count > max => {
             let what = format!("{count} files are more than --max-delete {max}");
-            told(&what, "look at them once more, then raise it")
+            told(&what, &format!("look at them once more; if they are really nobody's: --max-delete {count}"))
         }
         None => {
             let what = many(count, stored)?;

@@ -29,7 +29,17 @@ impl Inner {
             }
         }
         let capabilities = asked.map_err(|failure| self.failed("probing", &run, failure))?;
-        tracing::info!(bucket = self.bucket(), ?capabilities, "probed the S3 service");
+        tracing::info!(
+            bucket = self.bucket(),
+            createOnly = capabilities.create_only,
+            conditionalDelete = capabilities.conditional_delete,
+            checksums = capabilities.checksums,
+            missingIsTold = capabilities.missing_is_told,
+            pagination = capabilities.pagination,
+            clockAheadSeconds = capabilities.clock_ahead_seconds,
+            region = capabilities.region.as_deref(),
+            "probed the S3 service"
+        );
         *self.capabilities.write().unwrap_or_else(PoisonError::into_inner) = Some(capabilities.clone());
         Ok(capabilities)
     }

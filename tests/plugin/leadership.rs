@@ -169,6 +169,11 @@ async fn a_restart_replaces_every_pod_and_waits_for_the_new_ones() {
         .iter()
         .find(|step| step["what"].as_str().unwrap().starts_with("2 of 2 Pods are new"));
     assert!(rollout.is_some(), "{report:#}");
+    // It is done once one of the new ones leads, and not before.
+    let leads = report["steps"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&leads["name"], &leads["state"]), (&json!("leader"), &json!("ok")), "{report:#}");
+    let holder = pair.holder().await.0;
+    assert!(before.iter().all(|(name, _)| !holder.starts_with(name.as_str())), "{holder}");
     // The last of the old ones may still be at its end, which a Deployment does not count.
     pair.installation.wait_done().await.unwrap();
     for (name, process) in before {
@@ -177,6 +182,27 @@ async fn a_restart_replaces_every_pod_and_waits_for_the_new_ones() {
     }
     exits(&pair.operator(&["wait", "leader"]).await, 0);
     exits(&pair.jaas(&["reconcile", "web"]).await, 0);
+}
+
+#[tokio::test]
+async fn a_restart_after_which_nobody_leads_is_late_and_says_how_to_go_on() {
+    let ward = Ward::new(Settings { store: Store::Claim, ..Settings::default() }).await;
+    exits(&ward.operator(&["wait", "leader"]).await, 0);
+    // Somebody else holds the Lease for longer than the restart waits.
+    let held = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": LEASE, "namespace": ward.namespace.name},
+        "spec": {"holderIdentity": "nobody_1", "leaseDurationSeconds": 3600,
+            "renewTime": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()}});
+    ward.plane.apply_objects(&[held]).await.unwrap();
+    let args = ["restart", "--allow-outage", "--yes", "--timeout", "60s", "-o", "json"];
+    let late = ward.operator(&args).await;
+    exits(&late, 124);
+    let report = document(&late);
+    let message = report["result"]["message"].as_str().unwrap();
+    assert!(message.starts_with("the takeover is pending: the new Pods of "), "{report:#}");
+    assert!(message.contains("nobody, an old Pod, still holds Lease "), "{report:#}");
+    assert_eq!(report["next"][0]["command"], "kubectl jaas wait leader", "{report:#}");
+    assert!(text(&late.stderr).contains("new Pods work; waiting until one of them leads"), "{}", text(&late.stderr));
 }
 
 #[tokio::test]

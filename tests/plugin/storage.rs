@@ -79,6 +79,13 @@ impl Ward {
         text(&told.stdout)
     }
 
+    /// The revisions that a snippet's status keeps, the newest first.
+    async fn history(&self, name: &str) -> Vec<String> {
+        let told = self.kubectl(&["get", "jsonnetsnippet", name, "-o", "json"]).await;
+        let history = document(&told)["status"]["history"].as_array().cloned().unwrap_or_default();
+        history.iter().map(|it| it["revision"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// Path of everything in the store, as `storage ls` tells it.
     async fn paths(&self) -> Vec<String> {
         let listed = self.storage(&["ls", "-o", "json"]).await;
@@ -165,8 +172,34 @@ async fn a_shorter_history_is_written_first_and_only_then_do_its_files_go() {
     exits(&refused, 5);
     let words = format!("keep 1 of {}/a", ward.namespace.name);
     assert!(text(&refused.stderr).contains(&words), "{}", text(&refused.stderr));
-    let kept = ward.storage(&["prune", "a", "--keep", "1", "--confirm", &words, "-o", "json"]).await;
+    // A dry run names what would go, what is written, and who may take it back.
+    let older: Vec<_> = ward.history("a").await.into_iter().skip(1).collect();
+    let planned = ward.storage(&["prune", "a", "--keep", "1", "--dry-run"]).await;
+    exits(&planned, 0);
+    let shown = text(&planned.stdout);
+    assert!(older.len() == 2 && older.iter().all(|it| shown.contains(&it["sha256:".len()..][..12])), "{shown}");
+    let sets = format!("spec.history of {}/a from 3 to 1", ward.namespace.name);
+    assert!(shown.contains(&format!("sets {sets}")) && shown.contains("no tool is seen to keep"), "{shown}");
+    let kept =
+        ward.storage(&["prune", "a", "--keep", "1", "--confirm", &words, "--reason", "INC-4711", "-o", "json"]).await;
     exits(&kept, 0);
+    let message = document(&kept)["result"]["message"].as_str().unwrap().to_owned();
+    // The first revision left the history before, and may be gone at the plan.
+    let removed = store(&kept)["prune"]["removed"]["files"].as_u64().unwrap();
+    assert!((2..=3).contains(&removed), "{}", text(&kept.stdout));
+    assert!(message.starts_with(&format!("set {sets}; removed {removed} revisions, ")), "{message}");
+    // Whoever of the two removed the files, an Event tells who wanted it and why.
+    eventually("the event on the snippet", PATIENCE, async || {
+        let told = text(&ward.kubectl(&["get", "events", "-o", "json"]).await.stdout);
+        let events: Value = serde_json::from_str(&told).map_err(|error| error.to_string())?;
+        let is_it = |it: &&Value| it["reason"] == "PrunedByHand" && it["involvedObject"]["name"] == "a";
+        let found = events["items"].as_array().unwrap().iter().find(is_it).map(|it| it["message"].to_string());
+        let done = format!("set spec.history from 3 to 1 and removed {removed} stored revisions");
+        let is_whole = found.as_ref().is_some_and(|message| message.contains(&done) && message.contains("INC-4711"));
+        if is_whole { Ok(()) } else { Err(format!("{found:?} {told}")) }
+    })
+    .await
+    .unwrap();
     assert_eq!(stored().await, 1, "{}", text(&kept.stdout));
     let history = ward.kubectl(&["get", "jsonnetsnippet", "a", "-o", "jsonpath={.spec.history}"]).await;
     assert_eq!(text(&history.stdout), "1");
@@ -174,6 +207,40 @@ async fn a_shorter_history_is_written_first_and_only_then_do_its_files_go() {
     let again = ward.storage(&["prune", "a", "--keep", "1", "--confirm", &words]).await;
     exits(&again, 0);
     assert!(text(&again.stderr).contains("nothing to remove"), "{}", text(&again.stderr));
+}
+
+#[tokio::test]
+async fn a_history_is_no_shorter_than_it_takes_until_enough_is_free() {
+    let args = STILL.iter().copied().chain(["--storage-quota=1Mi"]).map(str::to_owned).collect();
+    let ward = Ward::new(Settings { store: Store::Claim, admin: true, args, ..Settings::default() }).await;
+    ward.publish(&[("a", "1")]).await;
+    ward.ours().await;
+    for program in ["10", "11", "12", "13"] {
+        let mut snippet = ward.snippet("a", program);
+        snippet["spec"]["history"] = json!(4);
+        ward.plane.apply_objects(&[snippet]).await.unwrap();
+        exits(&ward.jaas(&["wait", "ready", "a"]).await, 0);
+    }
+    // What is past its history goes by itself, and the room is the same from then on.
+    let free = eventually("four revisions", PATIENCE, async || {
+        let planned = ward.storage(&["prune", "a", "--keep", "4", "--dry-run", "-o", "json"]).await;
+        let plan = store(&planned)["prune"].clone();
+        let is_still = plan["snippets"][0]["stored"] == 4;
+        if is_still { Ok(plan["freeBefore"].as_u64().unwrap()) } else { Err(text(&planned.stdout)) }
+    })
+    .await
+    .unwrap();
+    let until = (free + 1).to_string();
+    let words = format!("keep 1 of {}/a", ward.namespace.name);
+    let args = ["prune", "a", "--keep", "1", "--until-free", &until, "--confirm", &words, "-o", "json"];
+    let pruned = ward.storage(&args).await;
+    exits(&pruned, 0);
+    // One of three is enough, so the other two stay as targets of a roll-back.
+    assert_eq!(store(&pruned)["prune"]["histories"][0]["to"], 3, "{}", text(&pruned.stdout));
+    let history = ward.kubectl(&["get", "jsonnetsnippet", "a", "-o", "jsonpath={.spec.history}"]).await;
+    assert_eq!(text(&history.stdout), "3");
+    assert_eq!(ward.history("a").await.len(), 3);
+    exits(&ward.storage(&["verify", "a"]).await, 0);
 }
 
 #[tokio::test]

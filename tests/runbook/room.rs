@@ -116,6 +116,11 @@ async fn a_used_up_quota_is_found_and_a_larger_one_lets_publishing_go_on() {
     assert!(found.get("S401").is_some() && found.code == 4, "{:?}", found.codes());
     let df = bed.operator(&["storage", "df"], 0).await;
     assert!(df.contains("16.0 KiB left"), "{df}");
+    // The next revision of the big one would not fit, which is not fine, and both say it with the numbers.
+    assert!(!df.contains("health  fine"), "{df}");
+    let near = found.get("S402").map(|it| it["summary"].to_string()).unwrap_or_default();
+    let told = "would not fit in what is left: 16.0 KiB of the 64.0 KiB that --storage-quota allows";
+    assert!(near.contains(told), "{near}");
     bed.row("kubectl jaas storage advise quota --to 20Gi", &[], 0).await;
     bed.installation.upgrade(|settings| settings.args = vec!["--storage-quota=1Mi".to_owned()]).await.unwrap();
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;

@@ -129,8 +129,11 @@ fn words(case: &Case, stage: &Stage, json: bool) -> Vec<String> {
 /// The snapshot of a screen: what was typed, what was shown, what was said, how it ended.
 fn shown(case: &Case, stage: &Stage, shown: &Shown) -> String {
     let screen = if case.form == Form::Log { messages(&shown.screen) } else { shown.screen.clone() };
-    // How far a run is after a second differs.
-    let is_progress = |line: &&str| line.contains(" answered, ") && line.contains(" asked (");
+    // How far a run is after a second differs, and whether a new Pod leads at the first look.
+    let is_progress = |line: &&str| {
+        line.contains(" answered, ") && line.contains(" asked (")
+            || line.contains("; waiting until one of them leads: ")
+    };
     let said: String = shown.errors.lines().filter(|line| !is_progress(line)).map(|line| format!("{line}\n")).collect();
     let all = format!("$ kubectl jaas {}\n{screen}\n--- stderr\n{said}--- exit {}\n", case.line, shown.code);
     text(&all, &stage.names())

@@ -196,7 +196,7 @@ pub(crate) struct RestartArgs {
     /// Wait, which is what happens anyway.
     #[arg(long, hide = true, conflicts_with = "no_wait")]
     pub(crate) wait: bool,
-    /// Longest time to wait.
+    /// Longest time to wait, for new Pods and until one leads.
     #[arg(long, value_name = "TIME", value_parser = positive_duration, default_value = "5m")]
     pub(crate) timeout: Duration,
     /// Even if no replica is left meanwhile.

@@ -125,7 +125,7 @@ impl<'a> Eye<'a> {
         report.next = commands.map(|it| Next { command: it.command.clone(), why: it.why.clone() }).collect();
         let mut verdict = judge::verdict(&document, self.args.fail_on);
         if matches!(invocation.format, Format::Table | Format::Short) && judge::hides(&document) {
-            verdict.message.push_str("; -o wide shows all");
+            verdict.message.push_str("; -o wide shows each");
         }
         report.detail = Some(Detail::Diagnosis(Box::new(Diagnosis {
             operator: gathered.operator.as_ref().map(describe),

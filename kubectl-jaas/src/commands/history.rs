@@ -22,15 +22,28 @@ pub(super) async fn run(args: &OneSnippet, invocation: &Invocation<'_>, report: 
         Err(error) => (None, Some(error)),
     };
     let history = revisions(&snippet, published.as_ref());
-    let message = match history.revisions.len() {
-        0 => "nothing was published yet".to_owned(),
-        number => format!("{}; whether their files are in the store was not looked at", count(number, "revision")),
-    };
+    let message = sentence(&history);
     report.detail = Some(Detail::History(history));
     Ok(match unknown {
         Some(error) => Verdict { exit: Exit::Partial, message: error.to_string(), hint: Some(error.hint()) },
         None => Verdict { exit: Exit::Done, message, hint: None },
     })
+}
+
+/// How many there are, and that files of those that are not kept any more go.
+fn sentence(history: &History) -> String {
+    let is_retired = |revision: &&Revision| revision.state == "retired";
+    let retired = history.revisions.iter().filter(is_retired).count();
+    match (history.revisions.len(), retired) {
+        (0, _) => "nothing was published yet".to_owned(),
+        (number, 0) => {
+            format!("{}; whether their files are in the store was not looked at", count(number, "revision"))
+        }
+        (number, retired) => format!(
+            "{}, {retired} retired: a file of these goes with its grace or a prune, and may be gone; what is stored: kubectl jaas storage ls",
+            count(number, "revision")
+        ),
+    }
 }
 
 fn revisions(snippet: &Snippet, published: Option<&Artifact>) -> History {
@@ -71,6 +84,7 @@ mod tests {
         let history = revisions(&snippet, Some(&published));
         let rows: Vec<_> = history.revisions.iter().map(|it| (it.revision.as_str(), it.state, it.size)).collect();
         assert_eq!(history.limit, 2);
+        assert!(sentence(&history).starts_with("3 revisions, 1 retired: a file of these "), "{}", sentence(&history));
         assert_eq!(rows, [("sha256:3", "current", Some(7)), ("sha256:2", "kept", None), ("sha256:1", "retired", None)]);
     }
 }

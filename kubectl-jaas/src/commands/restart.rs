@@ -1,4 +1,6 @@
-//! `restart`: replaces the operator's Pods one after the other, and waits.
+//! `restart`: replaces the operator's Pods one after the other, and waits until a new one leads.
+
+mod takeover;
 
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use kube::{Api, Resource as _};
 use serde_json::json;
 use tokio::time::Instant;
 
+use self::takeover::{Before, Ended};
 use super::consent::{Danger, consent};
 use super::mark::mark;
 use super::{Error, Invocation, Verdict, find};
@@ -18,7 +21,7 @@ use crate::hint::count;
 use crate::operator::{Operator, Rollout};
 use crate::session::{Call, FIELD_MANAGER, Session, Writes};
 use crate::snippet::keeper;
-use crate::view::{Detail, Report, Step, StepState, to_milliseconds};
+use crate::view::{Detail, Next, Report, Step, StepState, to_milliseconds};
 
 /// The annotation by which `kubectl rollout restart` asks for new Pods.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
@@ -53,6 +56,7 @@ pub(super) async fn run(
     let call = Call::new("patch", "apps", "deployments", &["list", "get", "patch"])
         .within(Some(operator.namespace()))
         .named(operator.name());
+    let before = Before::see(&session, &operator, &args.operator).await;
     if args.change.dry_run != Some(DryRun::Client) {
         let annotations = json!({RESTARTED_AT: Timestamp::now().to_string()});
         let patch = json!({
@@ -90,9 +94,7 @@ pub(super) async fn run(
         let done = |state| Step { seconds: Some(seconds), ..Step::new("rollout", state, words(now)) };
         if now.is_done() {
             steps.push(done(StepState::Ok));
-            report.figures.insert("seconds", seconds);
-            report.detail = Some(Detail::Steps(steps));
-            return Ok(Verdict { exit: Exit::Done, message: format!("{} runs anew", operator.path()), hint: None });
+            break;
         }
         let (exit, how) = tokio::select! {
             () = tokio::time::sleep(PAUSE) => continue,
@@ -102,6 +104,55 @@ pub(super) async fn run(
         steps.push(done(StepState::Failed));
         report.detail = Some(Detail::Steps(steps));
         return Ok(Verdict { exit, message: format!("{how}: {}; it goes on by itself", words(now)), hint: Some(undo) });
+    }
+    let ended = match before {
+        Ok(Some(before)) => Some((before.until_taken(&session, invocation, deadline).await, Some(before))),
+        Ok(None) => None,
+        Err(error) => Some((Ended::Unseen(error), None)),
+    };
+    let seconds = to_milliseconds(invocation.run.elapsed().saturating_sub(begun).as_secs_f64());
+    report.figures.insert("seconds", seconds);
+    let verdict = match ended {
+        None => Verdict { exit: Exit::Done, message: format!("{} runs anew", operator.path()), hint: None },
+        Some((ended, before)) => {
+            let (step, verdict) = judge(&ended, before.as_ref(), &operator.path(), Timestamp::now());
+            steps.push(Step { seconds: Some(seconds), ..step });
+            if matches!(ended, Ended::Late(_) | Ended::Stopped(..)) {
+                let line = |command: &str, why: &str| Next { command: command.to_owned(), why: why.to_owned() };
+                report.next = vec![
+                    line("kubectl jaas wait leader", "waits until one leads"),
+                    line("kubectl jaas doctor leader pods", "finds why, where none comes"),
+                ];
+            }
+            verdict
+        }
+    };
+    report.detail = Some(Detail::Steps(steps));
+    Ok(verdict)
+}
+
+/// The last step, and how the run ended: done only once a new Pod is seen to lead.
+fn judge(ended: &Ended, before: Option<&Before>, path: &str, now: Timestamp) -> (Step, Verdict) {
+    let pending = |lease, exit, how: &str| {
+        let held = before.map(|before| before.words(lease, now)).unwrap_or_default();
+        let message = format!(
+            "{how}: the new Pods of {path} work, and none of them leads yet: {held}; one takes over by itself once the Lease has run out"
+        );
+        (Step::new("leader", StepState::Failed, held), Verdict { exit, message, hint: None })
+    };
+    match ended {
+        Ended::Leads(lease) => {
+            let message = format!("{path} runs anew, and {} leads", lease.pod());
+            let step = Step::new("leader", StepState::Ok, format!("{} leads, which is new", lease.pod()));
+            (step, Verdict { exit: Exit::Done, message, hint: None })
+        }
+        Ended::Late(lease) => pending(lease, Exit::TimedOut, "the takeover is pending"),
+        Ended::Stopped(signal, lease) => pending(lease, signal.exit(), "interrupted, and the takeover is pending"),
+        Ended::Unseen(error) => {
+            let message = format!("{path} runs anew; whether a new Pod leads is not seen: {error}");
+            let step = Step::new("leader", StepState::Unknown, error.to_string());
+            (step, Verdict { exit: Exit::Partial, message, hint: Some(error.hint()) })
+        }
     }
 }
 
@@ -121,6 +172,10 @@ fn checks(operator: &Operator, allow_outage: bool) -> Vec<Step> {
     let outage = match (is_away, allow_outage) {
         (false, _) => {
             Step::new("outage", StepState::Ok, format!("{}, one after the other", count(rollout.wanted, "Pod")))
+        }
+        (true, _) if rollout.available == 0 => {
+            let what = "no Pod works, so nothing more is lost: artifacts cannot be fetched until a new one does";
+            Step::new("outage", StepState::Ok, what)
         }
         (true, true) => Step::new("outage", StepState::Warning, "artifacts cannot be fetched until a new Pod works"),
         (true, false) => {
@@ -160,8 +215,25 @@ mod tests {
         };
         assert_eq!(states(single, false)[1], StepState::Failed);
         assert_eq!(states(single, true)[1], StepState::Warning);
+        let hangs = |value: &mut Value| {
+            value["spec"]["replicas"] = json!(1);
+            value["status"] = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1});
+        };
+        assert_eq!((states(hangs, false)[1], states(hangs, true)[1]), (StepState::Ok, StepState::Ok));
         let recreate = |value: &mut Value| value["spec"]["strategy"] = json!({"type": "Recreate"});
         assert_eq!(states(recreate, false)[1], StepState::Failed);
+    }
+
+    #[test]
+    fn only_a_leader_that_was_seen_is_done() {
+        let now = Timestamp::UNIX_EPOCH;
+        let leads = crate::lease::Leadership { holder: "jaas-2_x".to_owned(), ..Default::default() };
+        let (step, verdict) = judge(&Ended::Leads(leads.clone()), None, "ns/jaas", now);
+        assert_eq!((step.state, verdict.exit), (StepState::Ok, Exit::Done));
+        assert_eq!(verdict.message, "ns/jaas runs anew, and jaas-2 leads");
+        let (step, verdict) = judge(&Ended::Late(leads), None, "ns/jaas", now);
+        assert_eq!((step.state, verdict.exit), (StepState::Failed, Exit::TimedOut));
+        assert!(verdict.message.starts_with("the takeover is pending: "), "{}", verdict.message);
     }
 
     #[test]

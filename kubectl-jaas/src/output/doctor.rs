@@ -90,7 +90,7 @@ fn unseen(document: &Document, is_wide: bool) -> Table {
             reasons.entry(why).or_default().push(check.code);
         }
     }
-    let mut table = Table::new(&["UNKNOWN", "BECAUSE"]);
+    let mut table = Table::new(&["NOT CHECKED", "BECAUSE"]);
     let limit = if is_wide { usize::MAX } else { LIMIT };
     for (why, all) in reasons.iter().take(limit) {
         let more = all.len().saturating_sub(if is_wide { usize::MAX } else { NAMES });
@@ -179,9 +179,9 @@ mod tests {
                         S401   critical  nothing new can be stored  R706\n";
         assert!(text.contains(expected), "{text}");
         let cause = text.find("CAUSE").unwrap();
-        assert!(cause < text.find("ALSO").unwrap() && cause < text.find("UNKNOWN").unwrap(), "{text}");
+        assert!(cause < text.find("ALSO").unwrap() && cause < text.find("NOT CHECKED").unwrap(), "{text}");
         assert!(text.contains("fails: team-a/api,") && text.contains("team-a/batch, team-a/grid and 1 more"), "{text}");
-        assert!(text.contains("P110 P112  no right: get leases in jaas-system"), "{text}");
+        assert!(text.contains("P110 P112    no right: get leases in jaas-system"), "{text}");
         assert!(!text.contains("not offered"), "{text}");
         assert!(shown(true).contains("not offered: by the API server"), "{}", shown(true));
     }

@@ -91,10 +91,27 @@ fn first_sentence(message: &str) -> String {
     .to_owned()
 }
 
+/// The message without what says where to read on: what to type stands below the table.
+fn without_pointer(message: &str) -> &str {
+    let end = message.rfind(" (runbook: ").or(message.rfind(" (kubectl jaas explain "));
+    end.filter(|_| message.ends_with(')')).and_then(|end| message.get(..end)).unwrap_or(message)
+}
+
+/// As much as a row has room for; a cut is marked, and no punctuation stands where it is.
+fn cut(text: &str) -> String {
+    let text = text.trim_end_matches([':', ' ']);
+    if text.chars().count() <= MESSAGE {
+        return text.to_owned();
+    }
+    let whole: String = text.chars().take(MESSAGE - 1).collect();
+    format!("{}…", whole.trim_end_matches([':', ';', ',', ' ']))
+}
+
 /// A message of the store with its cause before the long path that it begins with: "writing `PATH`: CAUSE" is "CAUSE, writing PATH".
 fn cause_first(message: &str) -> String {
     let parts = message.split_once('`').and_then(|(operation, rest)| {
         let (path, cause) = rest.split_once("`: ")?;
+        let cause = cause.trim_end_matches(':');
         (operation.split_whitespace().count() <= 2).then(|| format!("{cause}, {operation}{path}"))
     });
     parts.unwrap_or_else(|| message.to_owned())
@@ -118,8 +135,8 @@ fn snippets(snippets: &[SnippetView], is_wide: bool, now: Timestamp) -> Table {
     }
     let mut table = Table::new(&["SNIPPET", "STATE", "SINCE", "REASON"]);
     for it in snippets.iter().take(LIMIT) {
-        let message = cause_first(&first_sentence(&it.message));
-        let reason: String = format!("{} {message}", it.reason).trim().chars().take(MESSAGE).collect();
+        let message = cause_first(&first_sentence(without_pointer(&it.message)));
+        let reason = cut(format!("{} {message}", it.reason).trim());
         table.row([format!("{}/{}", it.namespace, it.name), it.state.word().to_owned(), age(it.since, now), reason]);
     }
     if let Some(more) = snippets.len().checked_sub(LIMIT).filter(|more| *more > 0) {
@@ -143,6 +160,16 @@ mod tests {
         for (message, expected) in cases {
             assert_eq!(first_sentence(message), expected);
         }
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_cut_and_ends_with_no_colon() {
+        let long = format!("{} free on the volume): {}", "x".repeat(MESSAGE - 22), "y".repeat(30));
+        assert!(cut(&long).ends_with("free on the volume)…"), "{}", cut(&long));
+        assert!(cut(&long).chars().count() <= MESSAGE);
+        assert_eq!(cut("free on the volume):"), "free on the volume)");
+        let told = "the volume is full (kubectl jaas explain StorageFull)";
+        assert_eq!((without_pointer(told), without_pointer("a (b)")), ("the volume is full", "a (b)"));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::table::Table;
 use crate::hint::count;
 use crate::size::words;
 use crate::view::{
-    Advice, Deed, Detail, Fetched, FileView, Found, Info, Orphans, Proof, Prune, Repair, Report, Space, StoreView, Sum,
-    Sweep, Use,
+    Advice, Deed, Detail, Fetched, FileView, Found, Info, Orphans, Proof, Prune, Repair, Report, Shorter, Space,
+    StoreView, Sum, Sweep, Use,
 };
 
 /// Rows of a table on a screen; `wide` shows all.
@@ -133,7 +133,15 @@ fn space(screen: &mut Screen, space: &Space) {
         format!("{}, {} left{}", words(quota), left, percent(stored, quota).replace("%)", "% taken)"))
     };
     screen.facts([
-        ("stored", format!("{} in {}", words(space.bytes), count(space.files, "file"))),
+        (
+            "stored",
+            format!(
+                "{} in {}{}",
+                words(space.bytes),
+                count(space.files, "file"),
+                if space.in_blocks { ", in whole blocks" } else { "" }
+            ),
+        ),
         ("volume", volume),
         ("inodes", space.free_inodes.map(|free| format!("{free} free")).unwrap_or_default()),
         ("quota", quota.map(|quota| left(space.bytes, quota)).unwrap_or_default()),
@@ -251,9 +259,62 @@ fn prune(screen: &mut Screen, prune: &Prune, is_wide: bool) {
         table.row(std::iter::once(name).chain(cells).chain([bytes, String::new(), String::new()]));
     }
     screen.table(table);
-    let free = prune.free_after.or(prune.free_before).map(words).unwrap_or_default();
-    screen.facts([("in grace", number(prune.in_grace)), ("removed", number(prune.removed)), ("free", free)]);
+    let free = match (prune.free_before, prune.free_after) {
+        (Some(before), Some(after)) => format!("{} before, {} now", words(before), words(after)),
+        (before, after) => after.or(before).map(words).unwrap_or_default(),
+    };
+    screen.facts([
+        ("in grace", number(prune.in_grace)),
+        ("history", histories(&prune.histories, is_wide)),
+        ("keeper", keepers(&prune.histories)),
+        ("removed", number(prune.removed)),
+        ("free", free),
+    ]);
+    screen.table(planned(&prune.items, is_wide));
     screen.table(deeds(&prune.items, is_wide));
+}
+
+/// What becomes of `spec.history`.
+fn histories(all: &[Shorter], is_wide: bool) -> String {
+    let limit = if is_wide { usize::MAX } else { LIMIT };
+    let one = |it: &Shorter| format!("{}/{} from {} to {}", it.namespace, it.name, it.from, it.to);
+    let shown: Vec<_> = all.iter().take(limit).map(one).collect();
+    match all.len().saturating_sub(shown.len()) {
+        _ if all.is_empty() => String::new(),
+        0 => format!("sets spec.history of {}", shown.join(", ")),
+        more => format!("sets spec.history of {} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Who may set it back.
+fn keepers(all: &[Shorter]) -> String {
+    let kept: Vec<_> = all.iter().filter_map(|it| Some((it, it.keeper.as_deref()?))).collect();
+    let shown: Vec<_> =
+        kept.iter().take(3).map(|(it, keeper)| format!("{keeper} may set {}/{} back", it.namespace, it.name)).collect();
+    match kept.len().saturating_sub(shown.len()) {
+        _ if all.is_empty() => String::new(),
+        0 if kept.is_empty() => "no tool is seen to keep spec.history".to_owned(),
+        0 => format!("{}: change it there, too", shown.join(", ")),
+        more => format!("{} and {more} more: change it there, too", shown.join(", ")),
+    }
+}
+
+/// What would go, by revision.
+fn planned(items: &[Deed], is_wide: bool) -> Table {
+    let mut table = Table::new(&["WOULD GO", "REVISION", "SIZE"]);
+    let going: Vec<_> = items.iter().filter(|deed| matches!(deed.outcome, "planned" | "would-remove")).collect();
+    // With all columns, each file stands among the outcomes.
+    let limit = if is_wide { 0 } else { LIMIT };
+    for deed in going.iter().take(limit) {
+        let (folder, file) = deed.path.rsplit_once('/').unwrap_or_default();
+        let revision = file.trim_start_matches("sha256-").split('.').next().unwrap_or_default();
+        table.row([folder.to_owned(), short(revision), words(deed.bytes)]);
+    }
+    let more = going.len().saturating_sub(limit);
+    if more > 0 && !is_wide {
+        table.row([format!("and {more} more"), "-o wide".to_owned(), String::new()]);
+    }
+    table
 }
 
 /// What became of files, unless it is what was meant.

@@ -102,9 +102,11 @@ pub(crate) struct Space {
     /// Bytes that the store may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) quota: Option<u64>,
-    /// What the store answered, in one word.
+    /// What the store answered, in one word; `nearly full` where it takes writes and the next revisions may not fit.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) health: String,
+    /// Whether `bytes` counts whole blocks of a volume, as the quota does, and not the bytes of each file.
+    pub(crate) in_blocks: bool,
 }
 
 /// Number and bytes of some files.
@@ -119,6 +121,11 @@ impl Sum {
     pub(crate) fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Whether it is no file at all.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.files == 0
     }
 
     /// Both together.
@@ -238,13 +245,34 @@ pub(crate) struct Prune {
     pub(crate) doomed: Sum,
     /// What only the grace holds, and stays at this level.
     pub(crate) in_grace: Sum,
-    /// What went.
+    /// Histories that are, or were, shortened first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) histories: Vec<Shorter>,
+    /// What went, by this run or by the operator's own clean-up meanwhile.
     pub(crate) removed: Sum,
+    /// Of that what the operator removed by itself, once the history was shorter.
+    #[serde(skip_serializing_if = "Sum::is_nothing")]
+    pub(crate) removed_by_operator: Sum,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) free_before: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) free_after: Option<u64>,
     pub(crate) items: Vec<Deed>,
+}
+
+/// A history that becomes shorter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shorter {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// `spec.history` before.
+    pub(crate) from: i64,
+    /// And after.
+    pub(crate) to: u16,
+    /// Who keeps the snippet's spec as it is, and may set it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) keeper: Option<String>,
 }
 
 /// What would go of one snippet.

@@ -129,7 +129,7 @@ fn rights_are_asked_for_and_a_missing_one_of_a_command_is_7() {
     let (_server, plugin) = installation(&[]);
     let ran = plugin.run("auth restart");
     assert_eq!(ran.code, 7, "{ran:?}");
-    assert!(ran.stdout.contains("restart  patch   deployments.apps      jaas-system  no\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("restart  patch   deployments.apps            jaas-system  no\n"), "{}", ran.stdout);
     assert_eq!(plugin.run("auth").code, 0);
     assert_eq!(plugin.run("auth history").code, 0);
     let yaml = Plugin::without_server().run("auth restart --yaml");

@@ -109,7 +109,7 @@ pub(crate) struct PruneArgs {
     /// What of them.
     #[command(flatten)]
     pub(crate) level: LevelArgs,
-    /// Stop when this much is free.
+    /// Stop when this much is free; --keep shortens no history further then.
     #[arg(long, value_name = "SIZE", value_parser = super::size)]
     pub(crate) until_free: Option<u64>,
     /// Remove at once, which is what happens anyway.

@@ -9,6 +9,7 @@ use super::super::Verdict;
 use crate::cli::Level;
 use crate::exit::Exit;
 use crate::facts::{hinders, is_missing_right};
+use crate::hint::count;
 
 /// How many findings and checks of each kind.
 pub(super) fn counts(document: &Document) -> BTreeMap<&'static str, usize> {
@@ -47,21 +48,20 @@ pub(super) fn verdict(document: &Document, fail_on: Level) -> Verdict {
     let mut parts = vec![if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") }];
     parts.push(format!("{} fine", counts.ok));
     if !hindered.is_empty() {
-        parts.push(format!("{} could not look", hindered.len()));
+        parts.push(format!("{} could not be made", count(hindered.len(), "check")));
     }
     let out_of_sight = counts.unknown.saturating_sub(hindered.iter().filter(|it| it.state == State::Unknown).count());
     if out_of_sight > 0 {
-        parts.push(format!("{out_of_sight} out of sight"));
+        parts.push(format!("{out_of_sight} left out at this depth or by this road"));
     }
     let hint = hindered.iter().any(|check| check.why.iter().any(|why| is_missing_right(why)));
     let hint = hint.then(|| "the rights that are missing: kubectl jaas auth doctor --yaml".to_owned());
     Verdict { exit, message: parts.join("; "), hint }
 }
 
-/// Whether a screen leaves something out: what is only worth knowing, or why some checks could not look.
+/// Whether a screen leaves something out: what is only worth knowing, or checks that were not made, of which it names a few.
 pub(super) fn hides(document: &Document) -> bool {
-    let n_hindered = document.checks.iter().filter(|it| it.state == State::Unknown && is_hindered(it)).count();
-    document.counts.info > 0 || document.counts.unknown > n_hindered
+    document.counts.info > 0 || document.counts.unknown > 0
 }
 
 /// Whether all that stood in the way of checks are rights that are missing, which nobody grants by waiting.
@@ -114,12 +114,15 @@ mod tests {
     fn the_sentence_tells_what_was_found_and_what_was_not_seen() {
         let told =
             verdict(&document(vec![Finding::new(Code::VolumeFull, "")], &["no right: x", "not asked"]), Level::Error);
-        assert_eq!(told.message, "1 critical; 0 fine; 1 could not look; 1 out of sight");
+        assert_eq!(
+            told.message,
+            "1 critical; 0 fine; 1 check could not be made; 1 left out at this depth or by this road"
+        );
         assert!(told.hint.is_some_and(|hint| hint.ends_with("auth doctor --yaml")));
         assert_eq!(verdict(&document(Vec::new(), &[]), Level::Error).message, "nothing found; 0 fine");
         let info = vec![Finding::new(Code::Suspended, "")];
         let hides = |findings, whys: &[&str]| super::hides(&document(findings, whys));
         assert!(hides(info, &[]) && hides(Vec::new(), &["not asked"]));
-        assert!(!hides(Vec::new(), &["no right: x"]) && !hides(vec![Finding::new(Code::VolumeFull, "")], &[]));
+        assert!(hides(Vec::new(), &["no right: x"]) && !hides(vec![Finding::new(Code::VolumeFull, "")], &[]));
     }
 }

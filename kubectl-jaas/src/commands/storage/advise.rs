@@ -220,11 +220,12 @@ fn quota(basis: &Basis) -> Result<Advice, Error> {
         ));
     }
     facts.push("what takes the room: kubectl jaas storage du".to_owned());
+    facts.push("what waits is published by the new Pods, once they run".to_owned());
     Ok(Advice {
         topic: "quota",
         facts,
         text: helm(basis, &[("operator.storage.quota", format!("{size}Gi"))]),
-        then: vec!["kubectl jaas reconcile --failed --allow-empty".to_owned()],
+        then: Vec::new(),
     })
 }
 
@@ -261,7 +262,7 @@ fn limits(basis: &Basis) -> Advice {
         topic: "limits",
         facts,
         text: helm(basis, &[("operator.storage.maxArtifactBytes", proposed.to_string())]),
-        then: vec!["kubectl jaas reconcile --failed --allow-empty".to_owned()],
+        then: Vec::new(),
     }
 }
 

@@ -6,6 +6,8 @@
 mod history;
 mod plan;
 
+use std::collections::BTreeSet;
+
 use jaas_api::admin::Action;
 use jaas_findings::facts::File;
 use jiff::Timestamp;
@@ -24,12 +26,12 @@ use crate::cli::{DryRun, PruneArgs};
 use crate::consumers;
 use crate::exit::Exit;
 use crate::facts::Scope;
-use crate::hint::{self, count};
+use crate::hint::count;
 use crate::road::{Admin, Need, Opened, Road, Site};
 use crate::session::{Session, Writes};
 use crate::size::words;
-use crate::snippet::Snippet;
-use crate::view::{Deed, Found, Next, Prune, Report, Sum};
+use crate::snippet::{Key, Snippet};
+use crate::view::{Deed, Found, Next, Prune, Report, Shorter, Sum};
 
 /// Plans, asks, removes, and notes what became of each file.
 pub(in super::super) async fn run(
@@ -60,7 +62,7 @@ pub(in super::super) async fn run(
         return Err(error.into());
     }
     let mut prune = job.prune(&looked);
-    let nothing = looked.plan.doomed.is_empty() && !job.shortens(&looked);
+    let nothing = looked.plan.doomed.is_empty() && looked.plan.shorter.is_empty();
     if nothing {
         let message = match looked.plan.in_grace.files {
             0 if looked.plan.in_use.files > 0 => {
@@ -85,9 +87,7 @@ pub(in super::super) async fn run(
     let verdict = match args.how.change.dry_run {
         Some(DryRun::Client) => job.planned(&looked, &words, &prune),
         Some(DryRun::Server) => {
-            if let Level::Keep(keep) = level {
-                history::shorten(&job, &looked.snippets, keep).await?;
-            }
+            history::shorten(&job, &looked.snippets, &looked.plan.shorter).await?;
             // What a shorter history would let go is still named by the present one.
             let is_free = |file: &&File| !matches!(level, Level::Keep(_)) || !looked.keep.names(&file.path);
             let doomed = looked.plan.doomed.iter().filter(is_free);
@@ -96,11 +96,12 @@ pub(in super::super) async fn run(
         }
         None => {
             let doomed = match level {
-                Level::Keep(keep) => match history::shorten(&job, &looked.snippets, keep).await? {
+                Level::Keep(_) => match history::shorten(&job, &looked.snippets, &looked.plan.shorter).await? {
                     history::Shortened::Done => {
                         let again = Job { level: Level::BeyondKeep, ..job };
-                        let looked = ground::look(invocation, again.look(&opened)).await?;
-                        looked.plan.doomed
+                        let now = ground::look(invocation, again.look(&opened)).await?;
+                        cleaned(&mut prune, |path| now.stored.contains(path));
+                        now.plan.doomed
                     }
                     history::Shortened::Not(verdict) => {
                         report.detail = Some(ground.view(Some(&opened), Found::Prune(prune)));
@@ -110,9 +111,10 @@ pub(in super::super) async fn run(
                 Level::Expired | Level::BeyondKeep => looked.plan.doomed.clone(),
             };
             let acted = job.act(admin(&mut opened)?, doomed.iter(), &looked.keep, false).await;
-            job.tell(&looked.snippets, &acted).await;
             prune.free_after = free(&opened, &ground).await;
-            job.done(acted, &mut prune)
+            let verdict = job.done(acted, &mut prune);
+            job.tell(&looked.snippets, &prune).await;
+            verdict
         }
     };
     if args.how.change.dry_run.is_none() && verdict.exit == Exit::Done {
@@ -129,6 +131,8 @@ struct Looked {
     keep: Keep,
     plan: Plan,
     free: Option<u64>,
+    /// Paths of all that is stored.
+    stored: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -189,7 +193,8 @@ impl Job<'_> {
             (None, _) => None,
         };
         let plan = plan(self.level, &snippets, &inventory.files, &keep, grace, spare, Timestamp::now());
-        Ok(Looked { snippets, keep, plan, free })
+        let stored = inventory.files.into_iter().map(|file| file.path).collect();
+        Ok(Looked { snippets, keep, plan, free, stored })
     }
 
     /// Notes what Flux's objects are seen to have applied. Where they cannot be seen that is said, and nobody is kept from making room.
@@ -208,29 +213,15 @@ impl Job<'_> {
         }
     }
 
-    /// Whether histories are shortened first.
-    fn shortens(&self, looked: &Looked) -> bool {
-        matches!(self.level, Level::Keep(keep) if !plan::longer(&looked.snippets, keep).is_empty())
-    }
-
     fn prune(&self, looked: &Looked) -> Prune {
-        let mut rows = looked.plan.rows.clone();
-        if matches!(self.level, Level::Keep(_)) {
-            for row in &mut rows {
-                let is_it =
-                    |snippet: &&Snippet| snippet.key().namespace == row.namespace && snippet.key().name == row.name;
-                let keeper = looked.snippets.iter().find(is_it).and_then(Snippet::keeper);
-                if let Some(keeper) = keeper {
-                    row.note = format!("{keeper} sets spec.history");
-                }
-            }
-        }
         Prune {
             level: self.level.word(),
-            snippets: rows,
+            snippets: looked.plan.rows.clone(),
+            histories: looked.plan.shorter.clone(),
             doomed: looked.plan.total,
             in_grace: looked.plan.in_grace,
             removed: Sum::default(),
+            removed_by_operator: Sum::default(),
             free_before: looked.free,
             free_after: None,
             items: looked.plan.doomed.iter().map(planned).collect(),
@@ -258,18 +249,14 @@ impl Job<'_> {
                 format!("{}/{}  {}  {}  {}  {bytes}\n", row.namespace, row.name, row.stored, row.keep, row.remove);
             text.push_str(&line);
         }
-        if let Level::Keep(keep) = self.level {
-            let longer = plan::longer(&looked.snippets, keep);
-            text.push_str(&format!(
-                "spec.history of {} becomes {keep}; roll-back targets are lost\n",
-                count(longer.len(), "snippet")
-            ));
-            let kept: Vec<_> = longer
-                .iter()
-                .filter_map(|snippet| Some(format!("{} is kept as it is by {}", snippet.key(), snippet.keeper()?)))
-                .collect();
-            for line in kept.iter().take(3) {
-                text.push_str(&format!("{line}, which may set it back\n"));
+        if !plan.shorter.is_empty() {
+            text.push_str(&format!("{}; roll-back targets are lost\n", sets(&plan.shorter, "sets")));
+            for one in plan.shorter.iter().filter(|one| one.keeper.is_some()).take(3) {
+                let keeper = one.keeper.as_deref().unwrap_or_default();
+                text.push_str(&format!(
+                    "{}/{} is kept as it is by {keeper}, which may set it back\n",
+                    one.namespace, one.name
+                ));
             }
         }
         for row in plan.rows.iter().filter(|row| !row.note.is_empty()).take(3) {
@@ -314,14 +301,11 @@ impl Job<'_> {
         act(&work, admin, &items(files.iter().copied())).await
     }
 
-    /// An Event on each snippet that lost something.
-    async fn tell(&self, snippets: &[Snippet], acted: &Acted) {
+    /// An Event on each snippet that lost something or whose history is shorter now, whoever removed the files in the end.
+    async fn tell(&self, snippets: &[Snippet], prune: &Prune) {
         for snippet in snippets {
             let key = snippet.key();
-            let is_gone = |deed: &&Deed| deed.outcome == "removed" && owner(&deed.path).as_ref() == Some(&key);
-            let gone = acted.deeds.iter().filter(is_gone).count();
-            if gone > 0 {
-                let what = format!("removed {} ({})", count(gone, "stored revision"), self.level.word());
+            if let Some(what) = done_to(&key, prune) {
                 let object = snippet.object_ref(&());
                 mark(self.session(), self.invocation, &self.args.how.change, &object, "PrunedByHand", &what).await;
             }
@@ -331,13 +315,9 @@ impl Job<'_> {
     fn planned(&self, looked: &Looked, words: &str, prune: &Prune) -> Verdict {
         let Sum { files, bytes } = prune.doomed;
         let confirm = if words.is_empty() { String::new() } else { format!("; to do it: --confirm '{words}'") };
-        let longer = match self.level {
-            Level::Keep(keep) => match plan::longer(&looked.snippets, keep).as_slice() {
-                [] => String::new(),
-                [one] => format!("set spec.history of {} to {keep} and ", one.key()),
-                many => format!("set spec.history of {} snippets to {keep} and ", many.len()),
-            },
-            Level::Expired | Level::BeyondKeep => String::new(),
+        let longer = match looked.plan.shorter.as_slice() {
+            [] => String::new(),
+            shorter => format!("{} and ", sets(shorter, "set")),
         };
         let message =
             format!("would {longer}remove {}, {}{confirm}", count(files, "revision"), crate::size::words(bytes));
@@ -360,15 +340,73 @@ impl Job<'_> {
         verdict
     }
 
-    fn done(&self, acted: Acted, prune: &mut Prune) -> Verdict {
-        prune.removed = acted.removed;
-        let Sum { files, bytes } = acted.removed;
-        let free = prune.free_after.map(|free| format!(", {} free now", words(free))).unwrap_or_default();
-        let message = format!("removed {}, {}{free}{}", count(files, "revision"), words(bytes), acted.rest());
-        let verdict = Verdict { exit: acted.exit(), message, hint: acted.hint(&super::super::again()) };
+    fn done(&self, mut acted: Acted, prune: &mut Prune) -> Verdict {
+        // What was there at the plan and is gone now went without this run: the operator cleans up by itself.
+        for deed in acted.deeds.iter_mut().filter(|deed| deed.outcome == "missing") {
+            *deed = Deed { outcome: GONE, why: BY_OPERATOR.to_owned(), ..deed.clone() };
+        }
+        let (exit, rest, hint) = (acted.exit(), acted.rest(), acted.hint(&super::super::again()));
         merge(&mut prune.items, acted.deeds);
-        verdict
+        prune.removed_by_operator = Sum::default();
+        for deed in prune.items.iter().filter(|deed| deed.outcome == GONE) {
+            prune.removed_by_operator.add(deed.bytes);
+        }
+        prune.removed = acted.removed.and(prune.removed_by_operator);
+        Verdict { exit, message: format!("{}{rest}", outcome(prune)), hint }
     }
+}
+
+/// The outcome of a file that the operator removed by itself.
+const GONE: &str = "gone";
+const BY_OPERATOR: &str = "gone already: the operator removed it";
+
+/// Of what was planned that which is no longer in the store.
+fn cleaned(prune: &mut Prune, is_stored: impl Fn(&str) -> bool) {
+    for deed in prune.items.iter_mut().filter(|deed| !is_stored(&deed.path)) {
+        *deed = Deed { outcome: GONE, why: BY_OPERATOR.to_owned(), ..deed.clone() };
+    }
+}
+
+/// What was done, with the room before and after.
+fn outcome(prune: &Prune) -> String {
+    let mut text = match prune.histories.as_slice() {
+        [] => String::new(),
+        shorter => format!("{}; ", sets(shorter, "set")),
+    };
+    let Sum { files, bytes } = prune.removed;
+    text.push_str(&format!("removed {}, {}", count(files, "revision"), words(bytes)));
+    match prune.removed_by_operator.files {
+        0 => {}
+        by_operator if by_operator == files => text.push_str(" (gone already: the operator removed them by itself)"),
+        by_operator => text.push_str(&format!(" ({by_operator} of them gone already: the operator removed them)")),
+    }
+    match (prune.free_before, prune.free_after) {
+        (Some(before), Some(after)) => text.push_str(&format!("; free {} before, {} now", words(before), words(after))),
+        (None, Some(after)) => text.push_str(&format!("; {} free now", words(after))),
+        (_, None) => {}
+    }
+    text
+}
+
+/// What happened to a snippet, for its Event; nothing where it kept all.
+fn done_to(key: &Key, prune: &Prune) -> Option<String> {
+    let is_gone = |deed: &&Deed| matches!(deed.outcome, "removed" | GONE) && owner(&deed.path).as_ref() == Some(key);
+    let gone = prune.items.iter().filter(is_gone).count();
+    let is_it = |one: &&Shorter| one.namespace == key.namespace && one.name == key.name;
+    let shorter = prune.histories.iter().find(is_it);
+    let removed = (gone > 0).then(|| format!("removed {} ({})", count(gone, "stored revision"), prune.level));
+    let shorter = shorter.map(|one| format!("set spec.history from {} to {}", one.from, one.to));
+    let parts: Vec<_> = shorter.into_iter().chain(removed).collect();
+    (!parts.is_empty()).then(|| parts.join(" and "))
+}
+
+/// That `spec.history` becomes shorter, of one snippet with its numbers.
+fn sets(shorter: &[Shorter], verb: &str) -> String {
+    let one = |it: &Shorter| format!("{}/{} from {} to {}", it.namespace, it.name, it.from, it.to);
+    let few: Vec<_> = shorter.iter().take(3).map(one).collect();
+    let more = shorter.len().saturating_sub(few.len());
+    let rest = if more > 0 { format!(" and of {more} more") } else { String::new() };
+    format!("{verb} spec.history of {}{rest}", few.join(", "))
 }
 
 fn planned(file: &File) -> Deed {
@@ -385,7 +423,50 @@ fn merge(items: &mut Vec<Deed>, deeds: Vec<Deed>) {
     }
 }
 
-/// Names for a sentence.
-fn names(snippets: &[&Snippet]) -> String {
-    hint::few(&snippets.iter().map(|snippet| snippet.key().to_string()).collect::<Vec<_>>())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deed(outcome: &'static str, number: u8) -> Deed {
+        Deed { path: format!("team-a/web/sha256-{number}.tar.gz"), outcome, bytes: 40 << 10, why: String::new() }
+    }
+
+    fn prune(items: Vec<Deed>) -> Prune {
+        let shorter = Shorter { namespace: "team-a".to_owned(), name: "web".to_owned(), from: 10, to: 2, keeper: None };
+        let (free_before, free_after) = (Some(36 << 10), Some(116 << 10));
+        Prune { level: "keep", items, histories: vec![shorter], free_before, free_after, ..Prune::default() }
+    }
+
+    #[test]
+    fn what_the_operator_removed_meanwhile_counts_as_done() {
+        let mut prune = prune(vec![deed("planned", 1), deed("planned", 2), deed("planned", 3)]);
+        cleaned(&mut prune, |path| !path.contains("sha256-1"));
+        assert_eq!((prune.items[0].outcome, prune.items[0].why.as_str()), (GONE, BY_OPERATOR));
+        assert_eq!(prune.items[1].outcome, "planned");
+        prune.removed = Sum { files: 2, bytes: 80 << 10 };
+        prune.removed_by_operator = Sum { files: 2, bytes: 80 << 10 };
+        assert_eq!(
+            outcome(&prune),
+            "set spec.history of team-a/web from 10 to 2; removed 2 revisions, 80.0 KiB (gone already: the operator removed them by itself); free 36.0 KiB before, 116.0 KiB now"
+        );
+        prune.removed.add(1);
+        assert!(outcome(&prune).contains("(2 of them gone already: the operator removed them)"));
+    }
+
+    #[test]
+    fn an_event_tells_of_each_snippet_that_lost_something_whoever_removed_it() {
+        let key = |name: &str| Key { namespace: "team-a".to_owned(), name: name.to_owned() };
+        let all_gone = prune(vec![deed(GONE, 1), deed("removed", 2), deed("kept", 3)]);
+        let told = "set spec.history from 10 to 2 and removed 2 stored revisions (keep)";
+        assert_eq!(done_to(&key("web"), &all_gone).as_deref(), Some(told));
+        assert_eq!(done_to(&key("api"), &all_gone), None);
+        assert_eq!(done_to(&key("web"), &prune(Vec::new())).as_deref(), Some("set spec.history from 10 to 2"));
+    }
+
+    #[test]
+    fn many_histories_are_summed_up() {
+        let one = prune(Vec::new()).histories.remove(0);
+        assert_eq!(sets(std::slice::from_ref(&one), "set"), "set spec.history of team-a/web from 10 to 2");
+        assert!(sets(&vec![one; 5], "set").ends_with(" and of 2 more"));
+    }
 }

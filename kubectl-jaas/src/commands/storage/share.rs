@@ -12,6 +12,11 @@ use crate::view::Use;
 /// A file in a directory takes whole blocks of this many bytes.
 const BLOCK: u64 = 4096;
 
+/// What a file of that many bytes takes in a directory.
+pub(super) fn blocks(bytes: u64) -> u64 {
+    bytes.div_ceil(BLOCK).saturating_mul(BLOCK)
+}
+
 /// The quota of namespaces as it stands in the settings, where there is one.
 pub(super) fn flag(flags: &Flags) -> Option<&str> {
     flags.get("storage-namespace-quota").filter(|text| *text != "0")
@@ -31,7 +36,7 @@ pub(super) fn tell(uses: &mut [Use], files: &[File], is_local: bool, quota: Opti
     let mut sums: HashMap<String, u64> = HashMap::new();
     for file in files.iter().filter(|file| file.class == FileClass::Revision) {
         let Some(key) = owner(&file.path) else { continue };
-        let bytes = if is_local { file.bytes.div_ceil(BLOCK) * BLOCK } else { file.bytes };
+        let bytes = if is_local { blocks(file.bytes) } else { file.bytes };
         *sums.entry(key.namespace).or_default() += bytes;
     }
     for one in uses {

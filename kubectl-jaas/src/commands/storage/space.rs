@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jaas_api::ExternalArtifact;
 use jaas_api::admin::Stats;
-use jaas_findings::facts::{File, FileClass};
+use jaas_findings::facts::{File, FileClass, HealthState};
 use jiff::Timestamp;
 
 use super::super::select::{Choice, States};
@@ -28,7 +29,8 @@ pub(super) async fn df(args: &StoreArgs, invocation: &Invocation<'_>, report: &m
     let site = ground.site(invocation, &args.operator, &args.road);
     let opened = ground::look(invocation, ground::open(&site, Need::Stats, invocation)).await?;
     let stats = ground::look(invocation, async { Ok(opened.road.stats(&ground.flags).await?) }).await?;
-    let space = space(&stats);
+    let mut space = space(&stats);
+    space.in_blocks = ground.flags.backend() == "local";
     let message = match (space.free_bytes, space.quota.filter(|quota| *quota > 0)) {
         (free, Some(quota)) => {
             let volume = free.map(|free| format!(", {} free on the volume", words(free))).unwrap_or_default();
@@ -38,7 +40,18 @@ pub(super) async fn df(args: &StoreArgs, invocation: &Invocation<'_>, report: &m
         (Some(free), None) => format!("{} stored, {} free", words(space.bytes), words(free)),
         (None, None) => format!("{} stored", words(space.bytes)),
     };
-    let message = if is_nearly_full(&space) { format!("{message}: nearly full") } else { message };
+    let scope = Scope { namespace: None, labels: None };
+    let artifacts = facts::list_artifacts(&ground.session, &scope).await.unwrap_or_default();
+    let message = match shortage(&space, largest(&artifacts, space.in_blocks)) {
+        Some(shortage) => {
+            // The store takes a small file, and that is not fine.
+            if space.health == HealthState::Fine.word() {
+                NEARLY_FULL.clone_into(&mut space.health);
+            }
+            format!("{message}: {shortage}")
+        }
+        None => message,
+    };
     let is_known = stats.usage.is_some();
     report.detail = Some(ground.view(Some(&opened), Found::Space(space)));
     Ok(match is_known {
@@ -51,10 +64,38 @@ pub(super) async fn df(args: &StoreArgs, invocation: &Invocation<'_>, report: &m
     })
 }
 
-/// Whether less than a tenth of the quota is left. How full a volume is stands in its own line.
-fn is_nearly_full(space: &Space) -> bool {
+/// The word for a store that takes writes and will soon take none.
+const NEARLY_FULL: &str = "nearly full";
+
+/// What is short: less than a tenth of the quota is left, or the largest artifact would not fit once more. How full a volume is stands in
+/// its own line.
+fn shortage(space: &Space, largest: Option<(String, u64)>) -> Option<String> {
     let quota = space.quota.filter(|quota| *quota > 0);
-    quota.is_some_and(|quota| quota.saturating_sub(space.bytes).saturating_mul(10) < quota)
+    let left = quota.map(|quota| quota.saturating_sub(space.bytes));
+    let room = left.into_iter().chain(space.free_bytes).min();
+    if let Some((room, (name, bytes))) = room.zip(largest).filter(|(room, (_, bytes))| bytes > room) {
+        return Some(format!(
+            "the next revision of {name}, {}, would not fit in the {} left",
+            words(bytes),
+            words(room)
+        ));
+    }
+    let is_tenth = quota.zip(left).is_some_and(|(quota, left)| left.saturating_mul(10) < quota);
+    is_tenth.then(|| NEARLY_FULL.to_owned())
+}
+
+/// The snippet with the largest artifact that is announced, and the bytes that it takes.
+fn largest(artifacts: &[ExternalArtifact], in_blocks: bool) -> Option<(String, u64)> {
+    let of_snippet = |artifact: &&ExternalArtifact| {
+        artifact.spec.source_ref.as_ref().is_some_and(|source| source.kind.as_deref() == Some("JsonnetSnippet"))
+    };
+    let size = |artifact: &ExternalArtifact| {
+        let bytes = u64::try_from(artifact.published()?.size?).ok()?;
+        let name = artifact.metadata.name.clone().unwrap_or_default();
+        let namespace = artifact.metadata.namespace.clone().unwrap_or_default();
+        Some((format!("{namespace}/{name}"), if in_blocks { share::blocks(bytes) } else { bytes }))
+    };
+    artifacts.iter().filter(of_snippet).filter_map(size).max_by_key(|(_, bytes)| *bytes)
 }
 
 /// How full the store is.
@@ -68,6 +109,7 @@ pub(super) fn space(stats: &Stats) -> Space {
         free_inodes: usage.free_inodes,
         quota: usage.quota,
         health: stats.health.as_ref().map(|health| health.state.word().to_owned()).unwrap_or_default(),
+        in_blocks: false,
     }
 }
 
@@ -110,8 +152,9 @@ pub(super) async fn du(args: &DuArgs, invocation: &Invocation<'_>, report: &mut 
     report.metadata.scope.snippets = uses.iter().filter(|it| it.exists).count();
     let total = uses.iter().fold(Sum::default(), |sum, it| sum.and(it.stored));
     let expired = uses.iter().fold(Sum::default(), |sum, it| sum.and(it.expired));
+    let blocks = if ground.flags.backend() == "local" { "; df counts whole blocks, which are more" } else { "" };
     let message = format!(
-        "{} in {}; {} in {} that nothing holds",
+        "{} in {}; {} in {} that nothing holds{blocks}",
         words(total.bytes),
         count(total.files, "file"),
         words(expired.bytes),
@@ -216,10 +259,21 @@ mod tests {
 
     #[test]
     fn a_quota_of_which_less_than_a_tenth_is_left_is_nearly_full() {
-        let space = |bytes, quota| Space { bytes, quota, ..Space::default() };
-        assert!(is_nearly_full(&space(91, Some(100))) && is_nearly_full(&space(101, Some(100))));
-        assert!(!is_nearly_full(&space(90, Some(100))) && !is_nearly_full(&space(91, None)));
-        assert!(!is_nearly_full(&space(91, Some(0))));
+        let is_short = |bytes, quota| shortage(&Space { bytes, quota, ..Space::default() }, None).is_some();
+        assert!(is_short(91, Some(100)) && is_short(101, Some(100)));
+        assert!(!is_short(90, Some(100)) && !is_short(91, None));
+        assert!(!is_short(91, Some(0)));
+    }
+
+    #[test]
+    fn a_next_revision_that_would_not_fit_is_named() {
+        let space = Space { bytes: 220 << 10, quota: Some(256 << 10), ..Space::default() };
+        let big = || Some(("team-a/big".to_owned(), 80 << 10));
+        let told = "the next revision of team-a/big, 80.0 KiB, would not fit in the 36.0 KiB left";
+        assert_eq!(shortage(&space, big()).as_deref(), Some(told));
+        let wide = Space { bytes: 100 << 10, free_bytes: Some(1 << 30), ..space.clone() };
+        assert_eq!(shortage(&wide, big()), None);
+        assert_eq!(shortage(&Space { free_bytes: Some(36 << 10), ..wide }, big()).as_deref(), Some(told));
     }
 
     #[test]

@@ -28,10 +28,13 @@ pub(crate) const LEADER_STUCK: Entry = Entry::new(Error, Leader, "the leader doe
     )
     .type_in(&[
         change(
-            "kubectl jaas force-handover --method evict --allow-outage",
-            "replaces the Pod that hangs, which would not answer a request to step down, and proves who leads then",
+            "kubectl jaas restart --allow-outage",
+            "where no other Pod is ready: nobody else can take over, so new Pods are the repair; waits until one leads",
         ),
-        change("kubectl jaas restart --allow-outage", "replaces the Pod that hangs where there is no other replica"),
+        change(
+            "kubectl jaas force-handover --method evict --allow-outage",
+            "where another Pod is ready: replaces the one that hangs, which would not answer a request to step down, and proves who leads then",
+        ),
         look("kubectl jaas logs", "shows what the holder last did"),
     ]);
 

@@ -18,11 +18,11 @@ pub(crate) const VOLUME_FULL: Entry = Entry::new(Critical, Storage, "volume or q
         change("kubectl jaas storage prune --expired --all -A", "removes revisions that nothing keeps any more"),
         look("kubectl jaas storage advise quota", "prints how to raise --storage-quota"),
         look("kubectl jaas storage advise resize", "prints how to enlarge the volume"),
-        nudge("kubectl jaas reconcile --failed --allow-empty", "publishes at once what waited, when there is room"),
         look(
             "kubectl jaas storage prune NAME -n NAMESPACE --keep 1 --dry-run",
-            "the last resort: shows which older revisions would be lost for good; nothing brings them back",
+            "the last resort: names the older revisions that would be lost for good; nothing brings them back",
         ),
+        nudge("kubectl jaas reconcile --failed --allow-empty", "publishes at once what waited, after one of the above made room"),
     ])
     .alerts(&["JaaSControllerWorkqueueDepthHigh"])
     .metrics(&["jaas_storage_up", "jaas_storage_free_bytes"])
@@ -32,8 +32,10 @@ pub(crate) const VOLUME_NEARLY_FULL: Entry = Entry::new(Warning, Storage, "volum
     .means("Less than a tenth of the room is left, or less than the largest artifact takes: its next revision would not fit.")
     .because("Retained revisions, left-overs or orphans took the room, or more is published than was planned for.")
     .type_in(&[
-        look("kubectl jaas storage du", "shows which snippets take the room"),
         change("kubectl jaas storage prune --expired --all -A", "removes revisions that nothing keeps any more"),
+        look("kubectl jaas storage advise quota", "prints how to raise --storage-quota"),
+        look("kubectl jaas storage advise resize", "prints how to enlarge the volume"),
+        look("kubectl jaas storage du", "shows which snippets take the room"),
     ])
     .metrics(&["jaas_storage_bytes", "jaas_storage_free_bytes", "jaas_storage_quota_bytes"]);
 

@@ -5,7 +5,7 @@ use super::outcome::{Outcome, Seen, Stop};
 use crate::code::Code;
 use crate::facts::operator::Pod;
 use crate::facts::{Facts, Lease};
-use crate::finding::{Evidence, Finding, Subject};
+use crate::finding::{Command, Danger, Evidence, Finding, Subject};
 
 /// The Lease, where there is an election.
 fn lease(facts: &Facts) -> Result<Option<&Lease>, Stop> {
@@ -69,9 +69,28 @@ pub(crate) fn stuck(facts: &Facts) -> Outcome {
             .about([subject(facts, lease), Subject::new("Pod", &facts.operator.namespace, lease.holder_pod())])
             .with(Evidence::seen("renewed", age).instead_of(format!("at most {} s ago", lease.seconds)))
             .with(Evidence::seen("holder", &lease.holder));
+    if let Some(pod) = heir(facts, lease) {
+        finding.summary = format!("{}; {}, which is younger, is about to take over", finding.summary, pod.name);
+        finding.commands.retain(|command| command.danger < Danger::L2);
+        finding.commands.insert(
+            0,
+            Command {
+                command: "kubectl jaas wait leader --timeout 2m".to_owned(),
+                why: "a new Pod is there already: waits until it leads, which takes until the Lease has run out"
+                    .to_owned(),
+                danger: Danger::L0,
+            },
+        );
+        return Ok(finding.with(Evidence::seen("younger Pod", &pod.name)).into());
+    }
     // Where nobody can take over, there is nothing to hand over: a new Pod is the repair.
     if let Ok(deployment) = ask::deployment(facts) {
-        let is_alone = deployment.desired < 2;
+        let is_ready = |pod: &&Pod| pod.ready && pod.name != lease.holder_pod();
+        let pods = facts.operator.pods.ok();
+        let is_alone = deployment.desired < 2 || pods.is_some_and(|pods| !pods.iter().any(|pod| is_ready(&pod)));
+        if is_alone {
+            finding.summary.push_str("; no other Pod is ready, so nobody else can take over");
+        }
         finding.commands.retain(|command| match command.command.as_str() {
             line if line.contains(" force-handover ") => !is_alone,
             line if line.contains(" restart ") => is_alone,
@@ -79,6 +98,20 @@ pub(crate) fn stuck(facts: &Facts) -> Outcome {
         });
     }
     Ok(finding.into())
+}
+
+/// How many seconds a Pod is given to come up and take a Lease that nobody renews.
+const COMING_UP: u64 = 5 * 60;
+
+/// A Pod on its way up that was made after the Lease was last renewed, and not long ago: it takes over by itself.
+fn heir<'a>(facts: &'a Facts, lease: &Lease) -> Option<&'a Pod> {
+    let renewed = lease.renewed?;
+    let is_heir = |pod: &&Pod| {
+        let is_young =
+            pod.created.is_some_and(|created| created > renewed && facts.seconds_since(created) <= COMING_UP);
+        is_young && pod.is_live() && pod.ends.is_none() && pod.restarts == 0 && pod.name != lease.holder_pod()
+    };
+    facts.operator.pods.ok()?.iter().filter(is_heir).min_by_key(|pod| pod.name.as_str())
 }
 
 /// `P113`.

@@ -1,5 +1,6 @@
 //! Whether the store does what it is asked. Pure.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use jaas_api::Reason;
@@ -157,41 +158,102 @@ fn needed(message: &str) -> Option<u64> {
 }
 
 /// Of the registry's commands those that help here: nothing is pruned where nothing is expired, a larger volume is no help against a quota
-/// and a larger quota none against a volume. The last resort names the snippet whose older revisions take the most room.
+/// and a larger quota none against a volume. The last resort names the snippet of which fewest revisions need to go, and how many stay.
 fn ways_out(facts: &Facts, by_quota: bool, mut finding: Finding) -> Finding {
     if is_any_expired(facts) == Some(false) {
         finding.commands.retain(|command| !command.command.contains(" prune --expired "));
     }
     let other = if by_quota { "advise resize" } else { "advise quota" };
     finding.commands.retain(|command| !command.command.ends_with(other));
+    let wanted = wanted(facts);
+    if let Some(wanted) = wanted {
+        let room = facts.store.usage.ok().and_then(Usage::room);
+        let left = room.map(|room| format!(", {} are left", size(room))).unwrap_or_default();
+        finding.summary = format!("{}; what waits needs {}{left}", finding.summary, size(wanted));
+        finding = finding.with(Evidence::seen("needed by what waits", size(wanted)));
+    }
     let is_last_resort = |command: &Command| command.command.contains(" --keep 1 ");
-    let Some((namespace, name, bytes)) = largest_history(facts) else {
+    let Some(Resort { namespace, name, keep, frees, held }) = last_resort(facts, wanted) else {
         finding.commands.retain(|command| !is_last_resort(command));
         return finding;
     };
+    let enough = match wanted.map(|wanted| (wanted, missing(facts, wanted))) {
+        Some((wanted, missing)) if frees >= missing => {
+            format!(", which makes room for the {} that what waits needs", size(wanted))
+        }
+        Some((wanted, _)) => format!(", which is not enough for the {} that what waits needs", size(wanted)),
+        None => String::new(),
+    };
     for command in finding.commands.iter_mut().filter(|command| is_last_resort(command)) {
-        command.command = format!("kubectl jaas storage prune {name} -n {namespace} --keep 1 --dry-run");
+        command.command = format!("kubectl jaas storage prune {name} -n {namespace} --keep {keep} --dry-run");
         command.why = format!(
-            "the last resort: shows which older revisions of {namespace}/{name}, {}, would be lost for good; nothing brings them back",
-            size(bytes)
+            "the last resort: names the older revisions of {namespace}/{name}, {}, that would be lost for good{enough}; nothing brings them back",
+            size(frees)
         );
     }
-    let held = format!("{namespace}/{name}: {} beside the current revision", size(bytes));
+    let held = format!("{namespace}/{name}: {} beside the current revision", size(held));
     finding.with(Evidence::seen("largest history", held))
 }
 
-/// Namespace and name of the snippet whose history takes the most bytes, and how many.
-fn largest_history(facts: &Facts) -> Option<(&str, &str, u64)> {
+/// Bytes that all snippets together ask for that wait for room; `None` where none says how much.
+fn wanted(facts: &Facts) -> Option<u64> {
+    let full = |ready: &&Ready| ready.reason == Reason::StorageFull.as_str() && !means_namespace(ready);
+    let snippets = &facts.snippets.ok()?.items;
+    let needs = snippets.iter().filter_map(|it| it.failure().filter(full)).filter_map(|it| needed(&it.message));
+    needs.reduce(u64::saturating_add)
+}
+
+/// Of that the bytes for which there is no room yet.
+fn missing(facts: &Facts, wanted: u64) -> u64 {
+    wanted.saturating_sub(facts.store.usage.ok().and_then(Usage::room).unwrap_or_default())
+}
+
+/// Revisions of one snippet that can be given up.
+struct Resort<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    /// How many of the newest stay.
+    keep: usize,
+    /// Bytes that go then.
+    frees: u64,
+    /// Bytes of all its older revisions.
+    held: u64,
+}
+
+/// A file of the store in whole blocks, as a volume and a quota count it; objects of a bucket have none.
+pub(crate) fn blocks(facts: &Facts, bytes: u64) -> u64 {
+    const BLOCK: u64 = 4096;
+    if ask::backend(facts) == Ok(ask::Backend::S3) { bytes } else { bytes.div_ceil(BLOCK).saturating_mul(BLOCK) }
+}
+
+/// The snippet whose history takes the most bytes, with the most revisions that it can keep while there comes enough room. Where giving up
+/// all but the current one is not enough, or nobody knows how much is, that.
+fn last_resort(facts: &Facts, wanted: Option<u64>) -> Option<Resort<'_>> {
     let files = &facts.store.inventory.ok()?.files;
     let sizes: HashMap<_, _> = files.iter().map(|file| (file.path.as_str(), file.bytes)).collect();
-    let of = |snippet: &Snippet| -> u64 {
-        let older = snippet.history.iter().filter(|record| Some(&record.revision) != snippet.revision.as_ref());
-        let paths = older.filter_map(|record| path_of(&snippet.namespace, &snippet.name, &record.revision));
-        paths.filter_map(|path| sizes.get(path.as_str())).sum()
+    let older = |snippet: &Snippet| -> Vec<u64> {
+        let bytes = |revision: &str| {
+            let path = path_of(&snippet.namespace, &snippet.name, revision)?;
+            sizes.get(path.as_str()).map(|bytes| blocks(facts, *bytes))
+        };
+        let is_current = |revision: &str| snippet.revision.as_deref() == Some(revision);
+        let of = |revision: &str| if is_current(revision) { 0 } else { bytes(revision).unwrap_or_default() };
+        let mut newest_first: Vec<_> = snippet.history.iter().collect();
+        newest_first.sort_by_key(|it| (!is_current(&it.revision), Reverse(it.time), it.revision.as_str()));
+        newest_first.into_iter().map(|record| of(&record.revision)).collect()
     };
-    let held = facts.snippets.ok()?.items.iter().map(|snippet| (of(snippet), snippet));
-    let (bytes, snippet) = held.max_by_key(|(bytes, _)| *bytes).filter(|(bytes, _)| *bytes > 0)?;
-    Some((&snippet.namespace, &snippet.name, bytes))
+    let all = facts.snippets.ok()?.items.iter().map(|snippet| (older(snippet), snippet));
+    let sum = |older: &[u64]| older.iter().sum::<u64>();
+    // Of several that hold as much always the same one.
+    let (older, snippet) = all
+        .max_by_key(|(older, it)| (sum(older), Reverse((it.namespace.as_str(), it.name.as_str()))))
+        .filter(|(older, _)| sum(older) > 0)?;
+    let frees = |keep: usize| older.iter().skip(keep).sum::<u64>();
+    let missing = wanted.map(|wanted| missing(facts, wanted)).filter(|missing| *missing > 0);
+    let most = missing.and_then(|missing| (1..older.len()).rev().find(|keep| frees(*keep) >= missing));
+    let keep = most.unwrap_or(1);
+    let (namespace, name) = (snippet.namespace.as_str(), snippet.name.as_str());
+    Some(Resort { namespace, name, keep, frees: frees(keep), held: older.iter().sum() })
 }
 
 /// How full the store is.
@@ -374,7 +436,82 @@ pub(crate) fn volume_unavailable(facts: &Facts) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
     use super::*;
+
+    fn file(revision: &str, bytes: u64) -> crate::facts::File {
+        let path = path_of("team-a", "web", revision).unwrap();
+        let class = crate::facts::FileClass::Revision;
+        crate::facts::File { path, class, bytes, age: None, version: String::new() }
+    }
+
+    /// `web` keeps four older revisions of 40 KiB, 36 KiB are left, and each of these waits.
+    fn waiting(needs: &[&str]) -> Facts {
+        use crate::facts::snippets::{RevisionAt, Snippets};
+        use crate::known::Known;
+        let revision = |number: usize| format!("sha256:{}", number.to_string().repeat(64));
+        let record = |number: usize| RevisionAt { revision: revision(number), time: None };
+        let web = Snippet {
+            namespace: "team-a".to_owned(),
+            name: "web".to_owned(),
+            revision: Some(revision(1)),
+            history: (1..=5).map(record).collect(),
+            ..Snippet::default()
+        };
+        let late = needs.iter().map(|needs| Snippet {
+            ready: Some(Ready {
+                status: "False".to_owned(),
+                reason: Reason::StorageFull.to_string(),
+                message: format!("the quota is used up (needs {needs}, 220.0 KiB of 256.0 KiB used)"),
+                since: None,
+            }),
+            ..Snippet::default()
+        });
+        let mut facts = Facts::empty(jiff::Timestamp::UNIX_EPOCH);
+        let items = std::iter::once(web).chain(late).collect();
+        facts.snippets = Known::Yes(Snippets { items, ..Snippets::default() });
+        let files = (1..=5).map(|number| file(&revision(number), 40_000)).collect();
+        facts.store.inventory = Known::Yes(crate::facts::Inventory { complete: true, files, uploads_unknown: None });
+        facts.store.usage = Known::Yes(Usage {
+            bytes: 220 << 10,
+            quota: Some(256 << 10),
+            free_bytes: Known::Yes(1 << 30),
+            ..Usage::default()
+        });
+        facts
+    }
+
+    #[test]
+    fn the_last_resort_keeps_as_many_as_there_comes_room_for_all_that_waits() {
+        let keep = |needs: &[&str]| {
+            let facts = waiting(needs);
+            last_resort(&facts, wanted(&facts)).map(|it| (it.keep, it.frees >> 10)).unwrap()
+        };
+        assert_eq!(keep(&["70.0 KiB"]), (4, 40));
+        assert_eq!(keep(&["80.0 KiB"]), (3, 80));
+        assert_eq!(keep(&["80.0 KiB", "76.0 KiB"]), (2, 120));
+        assert_eq!(keep(&["1.0 MiB"]), (1, 160));
+        assert_eq!(keep(&[]), (1, 160));
+    }
+
+    #[test]
+    fn the_sum_that_is_needed_is_told_beside_the_prune() {
+        let told = |needs: &[&str]| {
+            let finding = ways_out(&waiting(needs), true, Finding::new(Code::VolumeFull, ""));
+            let prune = finding.commands.iter().find(|it| it.command.contains(" prune web ")).unwrap().clone();
+            (prune.command, prune.why)
+        };
+        let (command, why) = told(&["80.0 KiB", "76.0 KiB"]);
+        assert_eq!(command, "kubectl jaas storage prune web -n team-a --keep 2 --dry-run");
+        assert!(
+            why.contains("120.0 KiB") && why.contains("makes room for the 156.0 KiB that what waits needs"),
+            "{why}"
+        );
+        assert!(told(&["1.0 MiB"]).1.contains("is not enough for the 1.0 MiB"));
+        let finding = ways_out(&waiting(&["80.0 KiB", "76.0 KiB"]), true, Finding::new(Code::VolumeFull, "it is full"));
+        assert_eq!(finding.summary, "it is full; what waits needs 156.0 KiB, 36.0 KiB are left");
+    }
 
     #[test]
     fn what_a_snippet_waits_for_is_read_from_its_message() {

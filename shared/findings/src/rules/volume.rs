@@ -1,5 +1,7 @@
 //! The volume that the store is made of, and the room on it. Pure.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 
 use super::answers::{count, judge};
@@ -7,7 +9,7 @@ use super::artifacts::{PRESENCE, presence};
 use super::ask::{self, Backend};
 use super::garbage::is_any_expired;
 use super::outcome::{Outcome, Seen, Stop};
-use super::storage::figures;
+use super::storage::{blocks, figures};
 use crate::code::Code;
 use crate::facts::operator::Pod;
 use crate::facts::{Facts, Volume, VolumeKind};
@@ -40,8 +42,51 @@ pub(crate) fn no_volume(facts: &Facts) -> Outcome {
 /// Namespace and name, and the bytes, of the largest artifact that is announced.
 fn largest_artifact(facts: &Facts) -> Option<(String, u64)> {
     let ours = facts.artifacts.ok()?.iter().filter(|artifact| artifact.ours);
-    let sizes = ours.filter_map(|it| Some((format!("{}/{}", it.namespace, it.name), it.size?)));
-    sizes.max_by_key(|(_, bytes)| *bytes)
+    let sizes = ours.filter_map(|it| Some((format!("{}/{}", it.namespace, it.name), blocks(facts, it.size?))));
+    // Of several of that size always the same one.
+    sizes.max_by_key(|(name, bytes)| (*bytes, Reverse(name.clone())))
+}
+
+/// Room somewhere, in bytes.
+struct Room {
+    left: u64,
+    of: u64,
+    place: &'static str,
+}
+
+impl Room {
+    /// Some, but less than a tenth.
+    fn is_tenth(&self) -> bool {
+        self.left > 0 && self.left.saturating_mul(10) < self.of
+    }
+
+    /// Some, but not enough to publish the largest anew.
+    fn refuses(&self, largest: Option<&(String, u64)>) -> bool {
+        self.left > 0 && largest.is_some_and(|(_, bytes)| *bytes > self.left)
+    }
+
+    fn is_short(&self, largest: Option<&(String, u64)>) -> bool {
+        self.is_tenth() || self.refuses(largest)
+    }
+
+    fn words(&self) -> String {
+        format!("{} of the {} {}", size(self.left), size(self.of), self.place)
+    }
+}
+
+/// What is short, with the numbers of each place; none at all is another finding.
+fn shortage(quota: Option<&Room>, volume: Option<&Room>, largest: Option<&(String, u64)>) -> Option<String> {
+    let rooms = || quota.into_iter().chain(volume);
+    let words = |rooms: Vec<&Room>| rooms.into_iter().map(Room::words).collect::<Vec<_>>().join(", and ");
+    let refusing: Vec<_> = rooms().filter(|room| room.refuses(largest)).collect();
+    let tenths: Vec<_> = rooms().filter(|room| room.is_tenth() && !room.refuses(largest)).collect();
+    let next = largest.filter(|_| !refusing.is_empty()).map(|(name, bytes)| {
+        let left = words(refusing);
+        format!("the next revision of {name}, {}, would not fit in what is left: {left}", size(*bytes))
+    });
+    let tenth = (!tenths.is_empty()).then(|| format!("less than a tenth is left: {}", words(tenths)));
+    let parts: Vec<_> = next.into_iter().chain(tenth).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// `S402`.
@@ -55,24 +100,17 @@ pub(crate) fn nearly_full(facts: &Facts) -> Outcome {
         (Err(why), _) | (_, Err(why)) => (None, Some(why).filter(|_| !is_bucket)),
     };
     let largest = largest_artifact(facts);
-    // Some, but less than a tenth, or too little to publish the largest anew; none at all is another finding.
-    let is_tenth = |room: &(u64, u64)| room.0 > 0 && room.0.saturating_mul(10) < room.1;
-    let is_short = |room: &(u64, u64)| is_tenth(room) || room.0 > 0 && largest.as_ref().is_some_and(|it| it.1 > room.0);
-    let short = [("--storage-quota", by_quota), ("the volume", volume)];
-    let short: Vec<_> = short.iter().filter(|(_, room)| room.as_ref().is_some_and(is_short)).map(|it| it.0).collect();
-    if !short.is_empty() {
-        let rooms: Vec<_> = by_quota.iter().chain(&volume).collect();
-        let what = match &largest {
-            Some((name, bytes)) if !rooms.iter().any(|room| is_tenth(room)) => {
-                format!("{name}, {}, would not fit once more: too little room is left", size(*bytes))
-            }
-            _ => "less than a tenth of the room is left".to_owned(),
-        };
-        let mut finding =
-            Finding::new(Code::VolumeNearlyFull, format!("{what} on {}", short.join(" and on "))).with(figures(usage));
-        if is_any_expired(facts) == Some(false) {
-            finding.commands.retain(|command| !command.command.contains(" prune --expired "));
-        }
+    let quota = by_quota.map(|(left, of)| Room { left, of, place: "that --storage-quota allows" });
+    let volume = volume.map(|(left, of)| Room { left, of, place: "of the volume" });
+    if let Some(what) = shortage(quota.as_ref(), volume.as_ref(), largest.as_ref()) {
+        let is_short = |room: &Option<Room>| room.as_ref().is_some_and(|room| room.is_short(largest.as_ref()));
+        let mut finding = Finding::new(Code::VolumeNearlyFull, what).with(figures(usage));
+        finding.commands.retain(|command| match command.command.as_str() {
+            line if line.contains(" prune --expired ") => is_any_expired(facts) != Some(false),
+            line if line.ends_with("advise quota") => is_short(&quota),
+            line if line.ends_with("advise resize") => is_short(&volume) && !is_bucket,
+            _ => true,
+        });
         return Ok(Seen::from(finding).blind_to(blind));
     }
     if is_bucket && by_quota.is_none() && volume.is_none() {
@@ -130,4 +168,27 @@ pub(crate) fn claim_not_bound(facts: &Facts) -> Outcome {
         .about(subject)
         .with(Evidence::seen("phase", phase).instead_of("Bound"));
     Ok(finding.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_is_told_with_its_own_numbers() {
+        let largest = ("team-a/big".to_owned(), 80 << 10);
+        let told = |quota: u64, volume: u64| {
+            let quota = Room { left: quota, of: 256 << 10, place: "that --storage-quota allows" };
+            let volume = Room { left: volume, of: 1 << 20, place: "of the volume" };
+            shortage(Some(&quota), Some(&volume), Some(&largest))
+        };
+        let quota_told = "the next revision of team-a/big, 80.0 KiB, would not fit in what is left: 36.0 KiB of the 256.0 KiB that --storage-quota allows";
+        assert_eq!(told(36 << 10, 512 << 10).as_deref(), Some(quota_told));
+        assert_eq!(
+            told(36 << 10, 90 << 10),
+            Some(format!("{quota_told}; less than a tenth is left: 90.0 KiB of the 1.0 MiB of the volume"))
+        );
+        assert_eq!(told(36 << 10, 8 << 10), Some(format!("{quota_told}, and 8.0 KiB of the 1.0 MiB of the volume")));
+        assert_eq!((told(100 << 10, 512 << 10), told(0, 512 << 10)), (None, None));
+    }
 }

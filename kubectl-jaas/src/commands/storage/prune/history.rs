@@ -10,12 +10,13 @@ use super::super::super::settle::{self, Waiting};
 use super::super::super::watch::Watch;
 use super::super::super::{Error, Verdict, again};
 use super::super::ground;
-use super::{Job, names, plan};
+use super::Job;
 use crate::cli::DryRun;
 use crate::exit::Exit;
+use crate::hint;
 use crate::session::{self, Call, FIELD_MANAGER};
 use crate::snippet::{Key, RESOURCE, Snippet};
-use crate::view::TargetOutcome;
+use crate::view::{Shorter, TargetOutcome};
 
 /// What came of it.
 pub(super) enum Shortened {
@@ -26,9 +27,13 @@ pub(super) enum Shortened {
 }
 
 /// Writes `spec.history` of those that have a longer one, upon exactly the state that was seen, and waits for the answers.
-pub(super) async fn shorten(job: &Job<'_>, snippets: &[Snippet], keep: u16) -> Result<Shortened, Error> {
-    let longer = plan::longer(snippets, keep);
-    if let Some(paused) = longer.iter().find(|snippet| snippet.is_suspended()) {
+pub(super) async fn shorten(job: &Job<'_>, snippets: &[Snippet], shorter: &[Shorter]) -> Result<Shortened, Error> {
+    let of = |snippet: &Snippet| {
+        let Key { namespace, name } = snippet.key();
+        shorter.iter().find(|it| it.namespace == namespace && it.name == name).map(|it| it.to)
+    };
+    let longer: Vec<_> = snippets.iter().filter_map(|snippet| Some((snippet, of(snippet)?))).collect();
+    if let Some((paused, _)) = longer.iter().find(|(snippet, _)| snippet.is_suspended()) {
         let Key { namespace, name } = paused.key();
         return Err(Error::Refused {
             what: format!("{namespace}/{name} is suspended, so its history is not shortened; nothing was changed"),
@@ -42,7 +47,7 @@ pub(super) async fn shorten(job: &Job<'_>, snippets: &[Snippet], keep: u16) -> R
         watch.list(job.session()).await?;
     }
     let mut written = Vec::new();
-    for snippet in &longer {
+    for (snippet, keep) in &longer {
         if let Some(signal) = ground::stopped(job.invocation) {
             let message = format!(
                 "stopped: the history of {} of {} snippets was shortened, and nothing was removed",
@@ -52,7 +57,7 @@ pub(super) async fn shorten(job: &Job<'_>, snippets: &[Snippet], keep: u16) -> R
             let hint = Some(format!("to go on: {}", again()));
             return Ok(Shortened::Not(Verdict { exit: signal.exit(), message, hint }));
         }
-        match write(job, snippet, keep).await {
+        match write(job, snippet, *keep).await {
             Ok(snippet) => written.push(snippet),
             Err(error) => {
                 let message = format!(
@@ -78,8 +83,8 @@ pub(super) async fn shorten(job: &Job<'_>, snippets: &[Snippet], keep: u16) -> R
         (Ending::Complete, false) => Exit::Partial,
     };
     let message = format!(
-        "spec.history of {} is {keep} now; the operator has not taken note of it for {} of them, so nothing was removed",
-        names(&longer),
+        "spec.history of {} is shorter now; the operator has not taken note of it for {} of them, so nothing was removed by this run",
+        hint::few(&longer.iter().map(|(snippet, _)| snippet.key().to_string()).collect::<Vec<_>>()),
         open.len()
     );
     Ok(Shortened::Not(Verdict { exit, message, hint: Some(format!("to go on: {}", again())) }))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::super::keep::{Hold, Keep, owner, revisions};
 use crate::cli::LevelArgs;
 use crate::snippet::{Key, Snippet};
-use crate::view::{PruneRow, Sum};
+use crate::view::{PruneRow, Shorter, Sum};
 
 /// How much goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub(super) struct Plan {
     pub(super) in_grace: Sum,
     /// What would go, but for somebody who is seen to use it.
     pub(super) in_use: Sum,
+    /// Histories that are shortened first.
+    pub(super) shorter: Vec<Shorter>,
 }
 
 /// What of the files of `snippets` goes at `level`. `spare` are bytes after which it is enough.
@@ -58,7 +60,7 @@ pub(super) fn plan(
     level: Level,
     snippets: &[Snippet],
     files: &[File],
-    keep: &Keep,
+    held: &Keep,
     grace: u64,
     spare: Option<u64>,
     now: Timestamp,
@@ -71,7 +73,7 @@ pub(super) fn plan(
         let Some(files) = stored.get(&key) else { continue };
         let beyond = beyond(level, snippet, &key);
         for file in files {
-            let goes = match keep.hold(file, grace, now) {
+            let goes = match held.hold(file, grace, now) {
                 Hold::Nothing => true,
                 Hold::Grace if level == Level::Expired => {
                     plan.in_grace.add(file.bytes);
@@ -81,26 +83,35 @@ pub(super) fn plan(
                 Hold::History => beyond.contains(&file.path),
                 Hold::Current => false,
             };
-            match keep.user(&file.path) {
+            match held.user(&file.path) {
                 Some(user) if goes => {
                     plan.in_use.add(file.bytes);
                     users.entry(key.clone()).or_insert_with(|| user.to_owned());
                 }
-                _ if goes => doomed.push((*file).clone()),
+                _ if goes => doomed.push(turn(file, &beyond, files)),
                 _ => {}
             }
         }
     }
-    // The oldest go first, and of the same age the largest.
-    doomed.sort_by(|a, b| (b.age, b.bytes, &a.path).cmp(&(a.age, a.bytes, &b.path)));
+    // The oldest go first, and of the same age the largest; of one history always from its end.
+    doomed.sort_by(|(a, a_place, a_file), (b, b_place, b_file)| {
+        (b, b_place, b_file.bytes, &a_file.path).cmp(&(a, a_place, a_file.bytes, &b_file.path))
+    });
     let mut freed = 0_u64;
-    for file in doomed {
+    for (_, _, file) in doomed {
         if spare.is_some_and(|spare| freed >= spare) {
             break;
         }
         freed = freed.saturating_add(file.bytes);
         plan.total.add(file.bytes);
         plan.doomed.push(file);
+    }
+    if let Level::Keep(keep) = level {
+        let is_stored = |path: &str| files.iter().any(|file| file.path == path);
+        let stays = |path: &str| {
+            is_stored(path) && held.user(path).is_none() && plan.doomed.iter().all(|file| file.path != path)
+        };
+        plan.shorter = snippets.iter().filter_map(|snippet| shorter(snippet, keep, spare.is_some(), stays)).collect();
     }
     plan.rows = snippets.iter().filter_map(|snippet| row(snippet, stored.get(&snippet.key())?, &plan.doomed)).collect();
     for row in &mut plan.rows {
@@ -109,6 +120,16 @@ pub(super) fn plan(
     }
     plan.rows.sort_by(|a, b| (b.bytes, &a.namespace, &a.name).cmp(&(a.bytes, &b.namespace, &b.name)));
     plan
+}
+
+/// When a file goes: by its age, or that of an older entry of its history if that is younger, which happens where a revision came back; and
+/// its place in the history.
+fn turn(file: &File, beyond: &[String], stored: &[&File]) -> (Option<u64>, usize, File) {
+    let Some(place) = beyond.iter().position(|path| *path == file.path) else {
+        return (file.age, usize::MAX, file.clone());
+    };
+    let older = beyond.iter().skip(place).filter_map(|path| stored.iter().find(|file| file.path == *path));
+    (older.map(|file| file.age).min().flatten(), place, file.clone())
 }
 
 /// Paths that a shorter history no longer names.
@@ -135,13 +156,23 @@ fn row(snippet: &Snippet, stored: &[&File], doomed: &[File]) -> Option<PruneRow>
     })
 }
 
-/// Snippets whose history is longer than that, so that it must be shortened first.
-pub(super) fn longer(snippets: &[Snippet], keep: u16) -> Vec<&Snippet> {
-    let is_longer = |snippet: &&Snippet| {
-        let named = snippet.status.as_ref().map_or(0, |status| status.history.len());
-        snippet.spec.history.unwrap_or(1) > i64::from(keep) || named > usize::from(keep)
+/// What becomes of a history that is longer than `keep`; nothing where it stays. Where it is enough that enough is free, only as much of it
+/// goes as the files that go: `stays` says which paths do not.
+fn shorter(snippet: &Snippet, keep: u16, is_partial: bool, stays: impl Fn(&str) -> bool) -> Option<Shorter> {
+    let from = snippet.spec.history.unwrap_or(1);
+    let Key { namespace, name } = snippet.key();
+    let named = snippet.status.as_ref().map(|status| status.history.as_slice()).unwrap_or_default();
+    let path = |revision: &str| jaas_findings::facts::snippets::path_of(&namespace, &name, revision);
+    let last = named.iter().rposition(|entry| path(&entry.revision).is_some_and(|path| stays(&path)));
+    let to = match last.map(|last| u16::try_from(last + 1).unwrap_or(u16::MAX)) {
+        Some(kept) if is_partial => kept.max(keep),
+        _ => keep,
     };
-    snippets.iter().filter(is_longer).collect()
+    // Without a file that goes there is nothing to gain by a shorter one.
+    let is_longer =
+        if is_partial { named.len() > usize::from(to) } else { from > i64::from(to) || named.len() > usize::from(to) };
+    let keeper = snippet.keeper().map(|keeper| keeper.to_string());
+    is_longer.then_some(Shorter { namespace, name, from, to, keeper })
 }
 
 #[cfg(test)]
@@ -203,12 +234,49 @@ mod tests {
         assert!(doomed(Level::Keep(1), Some(0)).0.is_empty());
     }
 
+    fn shortened(snippet: &Snippet, keep: u16, is_partial: bool, stays: &[&str]) -> Option<(i64, u16)> {
+        let path = |revision: &&&str| jaas_findings::facts::snippets::path_of("team-a", "web", revision);
+        let stays: Vec<_> = stays.iter().filter_map(|it| path(&it)).collect();
+        shorter(snippet, keep, is_partial, |path| stays.iter().any(|it| it == path)).map(|it| (it.from, it.to))
+    }
+
     #[test]
     fn a_history_is_shortened_where_it_is_longer() {
-        let all = [snippet()];
-        assert_eq!((longer(&all, 1).len(), longer(&all, 2).len()), (1, 0));
+        let one = snippet();
+        assert_eq!(shortened(&one, 1, false, &[]).map(|it| it.1), Some(1));
+        assert_eq!(shortened(&one, 2, false, &[]), None);
         let mut wide = snippet();
         wide.spec.history = Some(5);
-        assert_eq!(longer(&[wide], 2).len(), 1);
+        assert_eq!(shortened(&wide, 2, false, &[]), Some((5, 2)));
+    }
+
+    #[test]
+    fn of_one_history_the_end_goes_first_whatever_the_files_ages() {
+        let paths = ["a/b/2", "a/b/3", "a/b/4"].map(str::to_owned);
+        let file = |path: &str, age| File { path: path.to_owned(), age: Some(age), ..file("1", 1, 1) };
+        let files = [file("a/b/2", 90), file("a/b/3", 5), file("a/b/4", 5)];
+        let stored: Vec<_> = files.iter().collect();
+        let turns: Vec<_> = files.iter().map(|file| turn(file, &paths, &stored)).map(|it| (it.0, it.1)).collect();
+        assert_eq!(turns, [(Some(5), 0), (Some(5), 1), (Some(5), 2)]);
+        assert_eq!(turn(&file("a/b/1", 7), &paths, &stored).0, Some(7));
+    }
+
+    #[test]
+    fn where_enough_is_free_before_that_the_history_keeps_what_stays() {
+        let mut wide = snippet();
+        wide.spec.history = Some(10);
+        let status = wide.status.as_mut().unwrap();
+        let revisions = ["sha256:4", "sha256:3", "sha256:2", "sha256:1"];
+        let entry = status.history[0].clone();
+        let entries = revisions.map(|revision| {
+            let mut entry = entry.clone();
+            entry.revision = revision.to_owned();
+            entry
+        });
+        status.history = entries.into();
+        assert_eq!(shortened(&wide, 1, true, &revisions[..3]), Some((10, 3)));
+        assert_eq!(shortened(&wide, 1, true, &revisions[..1]), Some((10, 1)));
+        assert_eq!(shortened(&wide, 2, true, &revisions[..1]), Some((10, 2)));
+        assert_eq!(shortened(&wide, 1, true, &revisions), None);
     }
 }

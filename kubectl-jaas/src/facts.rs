@@ -16,6 +16,7 @@ mod snippets;
 mod storage;
 mod store;
 mod tell;
+mod webhook;
 
 use futures::future::OptionFuture;
 use jaas_findings::facts::Flags;
@@ -128,16 +129,20 @@ async fn installation(session: &Session, ask: &Ask<'_>, operator: Option<&Operat
         facts.network.storage_pod_labels = operator::labels(operator).into();
         let flags = operator::flags(operator);
         let has_policies = facts.network.policies.ok().is_some_and(|policies| !policies.is_empty());
-        let (volume, credentials, access, clients) = tokio::join!(
+        let (volume, credentials, access, clients, webhook) = tokio::join!(
             storage::volume(session, operator, &flags),
             storage::credentials(session, operator, &flags),
             access::of(session, operator, &flags),
             OptionFuture::from(has_policies.then(|| policies::clients(session))),
+            OptionFuture::from(is_ours(facts).then(|| webhook::of(session, &namespace, &flags))),
         );
         facts.operator.volume = volume;
         facts.operator.credentials = credentials;
         facts.operator.access = access;
         facts.network.clients = clients.unwrap_or_default();
+        if let Some(webhook) = webhook {
+            facts.signals.webhook = webhook;
+        }
         facts.operator.flags = flags.into();
     }
     if ask.depth == Depth::Quick {
@@ -201,11 +206,12 @@ fn not_offered(facts: &mut Facts) {
     facts.store.lifecycle = Known::No(why("the lifecycle rules of the bucket, by the API server"));
     facts.operator.identity = Known::No(why("the mark of this installation, by the API server"));
     facts.signals.attempts = Known::No(why("what the leader has tried, by the API server"));
-    // This operator has no admission webhook; of the other one nothing is asked.
-    facts.signals.webhook = match facts.operator.implementation.ok() {
-        Some(jaas_findings::facts::Implementation::Ours) => Known::Yes(None),
-        _ => Known::No(why("the admission webhook")),
-    };
+    // Whether there is one, the operator's command line tells; of the other implementation nothing is asked.
+    facts.signals.webhook = if is_ours(facts) { Known::Yes(None) } else { Known::No(why("the admission webhook")) };
+}
+
+fn is_ours(facts: &Facts) -> bool {
+    matches!(facts.operator.implementation.ok(), Some(jaas_findings::facts::Implementation::Ours))
 }
 
 /// Whether asking further makes no sense.

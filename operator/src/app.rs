@@ -18,19 +18,22 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
+use crate::admission::tls::Current;
+use crate::admission::{self, rotate};
 use crate::artifacts::catalog::Catalog;
 use crate::artifacts::condition::{self, Condition};
 use crate::artifacts::custody::{self, Custody};
 use crate::artifacts::orphans::forced::Forced;
 use crate::artifacts::room::Room;
 use crate::artifacts::{heal, orphans, scrub, sweep};
+use crate::capacity::{self, Need};
 use crate::cleanup;
 use crate::cluster::connect;
 use crate::cluster::events::Events;
 use crate::cluster::health::Watches;
 use crate::cluster::tenant::Tenants;
 use crate::cluster::watch::{Scope, Watched, follow, watch, watch_selected};
-use crate::config::{self, Args, Backend, Command, Config, Listener};
+use crate::config::{self, Args, Backend, Certificate, Command, Config, Listener};
 use crate::controller::{self, Changes};
 use crate::fair::Slots;
 use crate::generate::generate;
@@ -42,12 +45,14 @@ use crate::leadership::clock::Machine;
 use crate::leadership::{self, Authority, Election, State};
 use crate::mounted::{self, Mounted};
 use crate::quota::{self, Quotas};
+use crate::renderer::{self, Gate, Renderer};
 use crate::shutdown::{RECONCILES, RESPONSES, Signals, Stops};
 use crate::snippet::World;
 use crate::snippet::memory::Memory;
 use crate::snippet::outcome::chain;
 use crate::snippet::outside;
 use crate::snippet::pace::Paces;
+use crate::snippet::suspects::Suspects;
 use crate::source::fetch::Fetcher;
 use crate::source::{self, Shelf};
 use crate::telemetry::log;
@@ -63,11 +68,17 @@ const FAILURE: u8 = 1;
 /// How often the store is measured while nothing is wrong with it.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
+/// Evaluation workers that are started ahead. A further one takes some milliseconds.
+const SPARE_WORKERS: usize = 1;
+
 /// Longest that work on a store that hangs is waited for once everything else has ended.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
 /// The program: parses, and runs what was asked for.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "mcp") {
+        return complain("jaas-operator mcp: there is no MCP server", USAGE);
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -102,7 +113,10 @@ pub fn main() -> ExitCode {
         None => {}
     }
     match Config::new(args.run, environment()) {
-        Ok(config) => run(config),
+        Ok(config) => match Need::of(&config).fits(capacity::limit()) {
+            Ok(()) => run(config),
+            Err(little) => complain(&little.to_string(), USAGE),
+        },
         Err(mistakes) => complain(&mistakes.to_string(), USAGE),
     }
 }
@@ -175,7 +189,8 @@ fn run(config: Config) -> ExitCode {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), commit = commit(), "Starting JaaS");
     tracing::info!("CLI flags parsed");
     tracing::info!(count = config.snippets.external_variables.len(), "External variables loaded");
-    let ended = runtime.block_on(operate(config));
+    let ended = runtime
+        .block_on(async { if config.operator { operate(config).await } else { renderer::alone::run(config).await } });
     if let Some(tracer) = tracer {
         tracer.end();
     }
@@ -196,9 +211,11 @@ fn run(config: Config) -> ExitCode {
 /// Sockets that are bound before anything else is tried, so that a taken port ends the process at once.
 struct Sockets {
     management: TcpListener,
+    jsonnet: TcpListener,
     storage: TcpListener,
     metrics: Option<TcpListener>,
     admin: Option<TcpListener>,
+    webhook: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -206,6 +223,7 @@ impl Sockets {
         let bind = async |name, settings: &Listener| listener::bind(name, &settings.host, settings.port).await;
         Ok(Self {
             management: bind("management", &config.management).await?,
+            jsonnet: bind("jsonnet", &config.renderer.listener).await?,
             storage: bind("storage", &config.storage.listener).await?,
             metrics: match config.metrics {
                 Some(address) => Some(listener::bind_address("metrics", address).await?),
@@ -213,6 +231,10 @@ impl Sockets {
             },
             admin: match config.admin {
                 Some(address) => Some(listener::bind_address("admin", address).await?),
+                None => None,
+            },
+            webhook: match &config.webhook {
+                Some(webhook) => Some(listener::bind("webhook", &webhook.host, webhook.port).await?),
                 None => None,
             },
         })
@@ -235,6 +257,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     let authority = election.as_ref().map_or_else(Authority::sole_writer, Election::authority);
     let new_terms = || Box::pin(terms(election.as_ref().map(Election::states)));
     let (terms, custody_terms, quota_terms) = (new_terms(), new_terms(), new_terms());
+    let webhook_terms = new_terms();
     if election.is_none() {
         metrics.leadership().sole(&config.release);
     }
@@ -257,6 +280,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     let terms = futures::stream::select(terms, returns(watches.returned()));
     let first_lists = [snippets.listed.clone(), artifacts.listed.clone()];
     let mounted = Mounted::new(config.sources.library_paths.clone());
+    let judged_by = vec![snippets.listed.clone(), libraries.listed.clone(), mounted.listed()];
     let listed = vec![snippets.listed, artifacts.listed, libraries.listed, mounted.listed()];
     let changes = Changes {
         snippets: snippets.changes,
@@ -280,8 +304,9 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         condition: Condition::new(metrics.clone()),
         room: Room::default(),
         quotas: Quotas::new(config.storage.namespace_quota, ledger),
-        workers: workers(&config),
+        workers: Arc::new(workers(&config)),
         turns: Slots::new(config.evaluation.max_concurrent),
+        suspects: Suspects::open(&std::env::temp_dir(), &place(&config.storage.backend)),
         snippets: snippets.store,
         libraries: libraries.store,
         artifacts: artifacts.store,
@@ -306,6 +331,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         "Operator manager ready"
     );
 
+    prepare_workers(&world.workers, &metrics).await;
     let stops = Stops::default();
     let health = Health::new(world.condition.clone(), watches.clone(), authority.clone(), mounted);
     let listed = CancellationToken::new();
@@ -320,6 +346,10 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     });
     serve(&mut servers, sockets.storage, warp::service(artifact_routes), &config.storage.listener, &stops);
     serve(&mut servers, sockets.management, warp::service(probe::routes(health.clone())), &config.management, &stops);
+    let gate = Gate::shared(world.turns.clone());
+    let renderer = Renderer::new(&config, Arc::clone(&world.workers), gate, metrics.clone());
+    let rendering = &config.renderer.listener;
+    serve(&mut servers, sockets.jsonnet, warp::service(renderer::routes(renderer)), rendering, &stops);
     if let Some(socket) = sockets.metrics {
         serve(&mut servers, socket, warp::service(metrics::routes(metrics.clone())), &config.management, &stops);
     }
@@ -344,6 +374,18 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         ));
         tracing::info!(address, "The admin endpoint is on");
     }
+    let current = Current::new(metrics.clone());
+    if let Some(socket) = sockets.webhook {
+        let cluster = &config.cluster;
+        let (namespaces, selector) = (cluster.watch_namespaces.clone(), cluster.label_selector.clone());
+        let desk = admission::serve::Desk::new(Arc::clone(&world), namespaces, selector, judged_by);
+        let service = tower::service_fn(move |request| {
+            let desk = desk.clone();
+            async move { Ok::<_, std::convert::Infallible>(desk.answer(request).await) }
+        });
+        let (stop, timeouts) = (stops.serving.clone(), admission::serve::TIMEOUTS);
+        servers.spawn(listener::serve_over(socket, current.tls()?, service, timeouts, stop, RESPONSES));
+    }
     health.started();
 
     let mut work = JoinSet::new();
@@ -352,6 +394,28 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         work.spawn(outside::run(Arc::clone(&world), selector, everything, listed.clone(), stops.work.clone()));
     }
     work.spawn(announce_lists(Arc::clone(&world), first_lists, listed, stops.work.clone()));
+    if let Some(webhook) = &config.webhook {
+        let metrics = metrics.clone();
+        match &webhook.certificate {
+            Certificate::Mounted(directory) => {
+                work.spawn(admission::mounted::run(directory.clone(), current, metrics, stops.work.clone()));
+            }
+            Certificate::SelfSigned { service, namespace, secret, configuration, validity } => {
+                let namespace = if namespace.is_empty() { &lease_namespace } else { namespace };
+                let settings = rotate::Settings {
+                    client: world.client.clone(),
+                    authority: authority.clone(),
+                    metrics,
+                    namespace: namespace.clone(),
+                    secret: secret.clone(),
+                    names: ["svc", "svc.cluster.local"].map(|end| format!("{service}.{namespace}.{end}")).to_vec(),
+                    configuration: configuration.clone(),
+                    validity: *validity,
+                };
+                work.spawn(rotate::run(settings, current, webhook_terms, stops.work.clone()));
+            }
+        }
+    }
     let storage = &config.storage;
     let interval = storage.check_interval;
     work.spawn(heal::run(Arc::clone(&world), alarm.clone(), catalog.clone(), interval, stops.work.clone()));
@@ -499,17 +563,41 @@ fn returns(returned: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send {
     })
 }
 
-fn workers(config: &Config) -> Pool {
+/// The workers that the settings ask for, none of which has started.
+pub(crate) fn workers(config: &Config) -> Pool {
     let limits = Limits {
         timeout: config.evaluation.timeout,
         memory_bytes: config.evaluation.memory_bytes,
         max_workers: config.evaluation.max_concurrent,
+        spare_workers: SPARE_WORKERS,
     };
     Pool::new("/proc/self/exe".into(), limits)
 }
 
-fn serve<S, B>(servers: &mut JoinSet<()>, socket: TcpListener, service: S, settings: &Listener, stops: &Stops)
-where
+/// Starts the first workers, and tells what the kernel does not enforce on them.
+pub(crate) async fn prepare_workers(workers: &Pool, metrics: &Metrics) {
+    match workers.prepare().await {
+        Ok(isolation) => {
+            metrics.evaluations_isolated(isolation.landlock.is_empty(), isolation.seccomp.is_empty());
+            if isolation.is_whole() {
+                tracing::info!(%isolation, "Evaluation workers are isolated");
+            } else {
+                tracing::warn!(%isolation, "Evaluation workers are not fully isolated: limits of time and memory hold, but this kernel or its container runtime does not enforce the rest");
+            }
+        }
+        // Each evaluation tries again, and is told of in its snippet.
+        Err(error) => tracing::error!(%error, "No evaluation worker can be started"),
+    }
+}
+
+/// Serves with the settings' time-outs until the process ends.
+pub(crate) fn serve<S, B>(
+    servers: &mut JoinSet<()>,
+    socket: TcpListener,
+    service: S,
+    settings: &Listener,
+    stops: &Stops,
+) where
     S: tower::Service<
             ::http::Request<hyper::body::Incoming>,
             Response = ::http::Response<B>,
@@ -582,7 +670,7 @@ async fn finish_work(world: &World, controller: tokio::task::JoinHandle<()>, mut
 }
 
 /// Stays reachable until whoever routes to us has seen that we are not ready any more.
-async fn drain(delay: Duration, signals: &mut Signals) {
+pub(crate) async fn drain(delay: Duration, signals: &mut Signals) {
     if delay.is_zero() {
         return;
     }

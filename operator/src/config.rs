@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod value;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use crate::snippet::pace::Rate;
 
 pub use args::{Args, Cleanup, Command, Generate, Look, LookAt, LookFormat, Run};
 pub use check::UsageError;
+pub use webhook::{Certificate, Webhook};
 
 /// A duration as Go writes it.
 ///
@@ -35,6 +37,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Settings of a running operator.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Whether the operator runs; otherwise the HTTP renderer does alone, which needs no cluster and no store.
+    pub operator: bool,
+    /// What is rendered over HTTP.
+    pub renderer: Renderer,
     /// Where the API server is and whom to watch.
     pub cluster: Cluster,
     /// How snippets are judged.
@@ -57,6 +63,8 @@ pub struct Config {
     pub snippet_sizes: bool,
     /// Where spans go, if anywhere.
     pub tracing: Option<Tracing>,
+    /// The admission webhook, if it is switched on.
+    pub webhook: Option<Webhook>,
     /// The admin endpoint, if it is switched on; an address that only this machine reaches.
     pub admin: Option<SocketAddr>,
     /// How long readiness is off before connections are closed.
@@ -180,6 +188,19 @@ pub struct Storage {
     pub sweep_interval: Duration,
     /// Age of a temporary file at which it counts as left over where locks do not work.
     pub sweep_max_tmp_age: Duration,
+}
+
+/// What is rendered over HTTP.
+#[derive(Clone, Debug)]
+pub struct Renderer {
+    /// The server.
+    pub listener: Listener,
+    /// The segment before the name of a snippet.
+    pub endpoint: String,
+    /// Files, each under the name that it was given by.
+    pub snippets: Vec<String>,
+    /// Folders whose folders are snippets, in the order in which they are asked.
+    pub directories: Vec<PathBuf>,
 }
 
 /// An HTTP server.

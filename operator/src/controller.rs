@@ -186,6 +186,13 @@ async fn reconcile(snippet: Arc<JsonnetSnippet>, context: Arc<Context>) -> Resul
         if context.stop.is_cancelled() {
             return Ok(Next::OnChange);
         }
+        // One that goes has nothing to be evaluated for.
+        if snippet.metadata.deletion_timestamp.is_none()
+            && let Ok(key) = Key::new(&snippet.namespace().unwrap_or_default(), &snippet.name_any())
+            && let Some(wait) = context.world.suspects.wait(&key, context.gate.in_demand() <= 1)
+        {
+            return Ok(Next::After(wait));
+        }
         crate::snippet::reconcile(&context.world, snippet).await
     })
     .catch_unwind()

@@ -2,7 +2,7 @@
 //!
 //! A slot goes to the namespace that holds the fewest, and none may hold so many that nothing is left for the next one: at most
 //! three times what is free. One busy namespace has three quarters of all slots; with several busy ones a part stays free, so
-//! that a quiet one never waits for somebody else's work to end. The rule is that of dynamic thresholds in packet switches: Choudhury
+//! that a quiet one never waits for somebody else's work to end, and the last one goes to a namespace that has none. The rule is that of dynamic thresholds in packet switches: Choudhury
 //! and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.
 
 use std::collections::{HashMap, VecDeque};
@@ -68,6 +68,22 @@ impl Slots {
         }
     }
 
+    /// Takes a slot at once, if more than `keep` are free. Where nobody at all holds or waits for one it may be the last, so that a
+    /// single slot is of use. With `keep` the rule of shares holds too.
+    pub fn try_take(&self, namespace: &str, keep: usize) -> Option<Slot> {
+        let mut state = self.state();
+        let (free, all) = (state.free, state.all);
+        let held = state.tenants.get(namespace).map_or(0, |tenant| tenant.held);
+        let spare = free > keep && (keep == 0 || held < SHARE * free);
+        let idle = free == all && state.tenants.values().all(|tenant| tenant.waiting.is_empty());
+        if !spare && !idle {
+            return None;
+        }
+        state.free -= 1;
+        state.tenants.entry(namespace.to_owned()).or_default().held += 1;
+        Some(Slot { slots: self.clone(), namespace: namespace.to_owned() })
+    }
+
     /// Gives free slots to those whose turn it is.
     fn grant(&self) {
         loop {
@@ -75,6 +91,11 @@ impl Slots {
             // Whoever left before the turn drops the slot, which is counted again at once.
             drop(sender.send(Slot { slots: self.clone(), namespace }));
         }
+    }
+
+    /// How many hold a slot or wait for one.
+    pub fn in_demand(&self) -> usize {
+        self.state().tenants.values().map(|tenant| tenant.held + tenant.waiting.len()).sum()
     }
 
     fn give_back(&self, namespace: &str) {
@@ -102,7 +123,8 @@ impl State {
             tenant.waiting.retain(|(_, sender)| !sender.is_closed());
         }
         let (free, all) = (self.free, self.all);
-        let may = |held: usize| held < SHARE * free || free == all;
+        // The last one is for whoever has none: nobody then waits for another's work to end.
+        let may = |held: usize| held == 0 || (free > 1 && held < SHARE * free) || free == all;
         let waiting = self.tenants.iter().filter_map(|(name, tenant)| {
             let (number, _) = tenant.waiting.front()?;
             may(tenant.held).then_some((tenant.held, *number, name))
@@ -137,7 +159,7 @@ mod tests {
 
     #[test]
     fn one_namespace_alone_has_most_slots_and_never_all() {
-        for (all, most) in [(1, 1), (2, 2), (4, 3), (16, 12), (100, 75)] {
+        for (all, most) in [(1, 1), (2, 1), (3, 2), (4, 3), (16, 12), (100, 75)] {
             assert_eq!(grab(&Slots::new(all), "a").len(), most, "{all}");
         }
     }
@@ -153,6 +175,30 @@ mod tests {
         assert_eq!(counts, [12, 3, 1, 0], "each takes at most three times what it leaves free");
         held.remove(0).truncate(2);
         assert!(slots.take("quiet").now_or_never().is_some());
+    }
+
+    #[test]
+    fn who_does_not_wait_leaves_the_last_slots_to_others() {
+        let grab_now = |slots: &Slots, keep| std::iter::from_fn(|| slots.try_take("x", keep)).collect::<Vec<_>>();
+        for (all, most) in [(1, 1), (2, 1), (3, 2), (4, 3), (16, 12)] {
+            assert_eq!(grab_now(&Slots::new(all), 1).len(), most, "{all}");
+            assert_eq!(grab_now(&Slots::new(all), 0).len(), all, "{all}, alone");
+        }
+        let slots = Slots::new(3);
+        let mut held = grab(&slots, "a");
+        assert_eq!((held.len(), grab_now(&slots, 1).len()), (2, 0));
+        let last = slots.take("b").now_or_never();
+        assert!(last.is_some(), "a reconcile still gets it");
+        held.pop();
+        assert_eq!(grab_now(&slots, 1).len(), 0, "nor what is then the last one");
+        held.pop();
+        assert_eq!(grab_now(&slots, 1).len(), 1);
+        drop((held, last));
+        assert!(slots.state().tenants.is_empty());
+
+        let single = Slots::new(1);
+        let busy = single.try_take("x", 1);
+        assert!(busy.is_some() && single.try_take("x", 1).is_none());
     }
 
     #[tokio::test]
@@ -189,6 +235,7 @@ mod tests {
     async fn who_gives_up_waiting_keeps_nobody_waiting() {
         let slots = Slots::new(1);
         let held = slots.take("a").await;
+        assert_eq!(slots.in_demand(), 1);
         let gave_up = slots.take("a").now_or_never();
         assert!(gave_up.is_none());
         let next = slots.take("b");
@@ -197,6 +244,7 @@ mod tests {
         drop(held);
         assert!(next.now_or_never().is_some());
         assert!(slots.take("a").now_or_never().is_some());
+        assert_eq!(slots.in_demand(), 0);
         assert!(slots.state().tenants.is_empty());
     }
 }

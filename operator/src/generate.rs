@@ -27,7 +27,8 @@ pub fn generate(what: Generate) -> Result<String, GenerateError> {
     match what {
         Generate::Crds => documents(&jaas_api::crd::definitions()?),
         Generate::Rbac => {
-            Ok(documents(&[operator_role(), cluster_role(), admin_role()])? + &documents(&[lease_role()])?)
+            let everywhere = documents(&[operator_role(), cluster_role(), admin_role(), webhook_role()])?;
+            Ok(everywhere + &documents(&[lease_role(), certificate_role()])?)
         }
         Generate::TenantRbac => documents(&[tenant_role()]),
     }
@@ -102,6 +103,22 @@ fn admin_role() -> ClusterRole {
             rule("", &["namespaces"], &["get"]),
         ],
     )
+}
+
+/// Having API servers trust a certificate that the operator made. The chart limits it to the release's own configuration, and binds it
+/// only where the operator makes the certificate.
+fn webhook_role() -> ClusterRole {
+    let configurations = rule("admissionregistration.k8s.io", &["validatingwebhookconfigurations"], &["get", "update"]);
+    role("jaas-operator-webhook", vec![configurations])
+}
+
+/// Sharing that certificate with other replicas. The chart limits it to the one Secret, which it makes: whoever may make Secrets can
+/// have tokens put into them.
+fn certificate_role() -> Role {
+    Role {
+        metadata: ObjectMeta { name: Some("jaas-operator-webhook".to_owned()), ..ObjectMeta::default() },
+        rules: Some(vec![rule("", &["secrets"], &["get", "update"])]),
+    }
 }
 
 /// What an election needs, in the namespace of the Lease, and events there that must outlive a tenant's namespace. A create cannot

@@ -129,11 +129,7 @@ impl Graph {
 
     /// Takes in what a snippet names now; `None` for one that is gone.
     pub fn note_snippet(&self, snippet: &Name, spec: Option<&SnippetSpec>) {
-        let libraries = spec.iter().flat_map(|spec| &spec.libraries);
-        let libraries = libraries.map(|it| Input::Library(Name::new(it.namespace_or(&snippet.namespace), &it.name)));
-        let source = spec.and_then(|spec| spec.source_ref.as_ref());
-        let source = source.map(|reference| Input::source(reference, &snippet.namespace));
-        let named: HashSet<_> = libraries.chain(source).collect();
+        let named = spec.map(|spec| named(snippet, spec)).unwrap_or_default();
         let mut edges = self.edges();
         let before: HashSet<_> = edges.inputs.of(snippet).cloned().collect();
         let touched = before.symmetric_difference(&named).filter_map(Input::library).cloned();
@@ -217,11 +213,56 @@ impl Graph {
     /// A way from the snippet back to itself by artifacts of snippets, where there is one: the shortest, with the snippet at both
     /// ends.
     pub fn cycle(&self, start: &Name) -> Option<Vec<Name>> {
+        self.edges().way_back(start, &Assumed::Nothing)
+    }
+
+    /// The same, were the snippet's spec this one.
+    pub fn cycle_if(&self, snippet: &Name, spec: &SnippetSpec) -> Option<Vec<Name>> {
+        self.edges().way_back(snippet, &Assumed::Snippet(snippet, named(snippet, spec)))
+    }
+
+    /// A way that would lead through the library back to where it began, were the library's spec this one.
+    pub fn cycle_through(&self, library: &Name, spec: &LibrarySpec) -> Option<Vec<Name>> {
+        let source = Input::source(spec.source_ref.as_ref()?, &library.namespace);
+        let start = source.producer()?;
         let edges = self.edges();
+        // What goes round without the library is not the library's matter.
+        if edges.way_back(start, &Assumed::Library(library, None)).is_some() {
+            return None;
+        }
+        edges.way_back(start, &Assumed::Library(library, Some(&source)))
+    }
+}
+
+/// What a snippet names.
+fn named(snippet: &Name, spec: &SnippetSpec) -> HashSet<Input> {
+    let libraries =
+        spec.libraries.iter().map(|it| Input::Library(Name::new(it.namespace_or(&snippet.namespace), &it.name)));
+    let source = spec.source_ref.as_ref().map(|reference| Input::source(reference, &snippet.namespace));
+    libraries.chain(source).collect()
+}
+
+/// What is taken for an edge instead of what the watches have told.
+enum Assumed<'a> {
+    Nothing,
+    /// What a snippet names.
+    Snippet(&'a Name, HashSet<Input>),
+    /// The source that a library names.
+    Library(&'a Name, Option<&'a Input>),
+}
+
+impl Edges {
+    /// The libraries that are made of a source have something new to tell.
+    fn touch_users(&mut self, source: &Input) {
+        let libraries: Vec<_> = self.sources.from(source).cloned().collect();
+        self.touched.extend(libraries);
+    }
+
+    fn way_back(&self, start: &Name, assumed: &Assumed<'_>) -> Option<Vec<Name>> {
         let mut before: HashMap<Name, Name> = HashMap::new();
         let mut queue = VecDeque::from([start.clone()]);
         while let Some(snippet) = queue.pop_front() {
-            for next in edges.producers(&snippet) {
+            for next in self.producers(&snippet, assumed) {
                 if next == start {
                     let mut way = vec![start.clone()];
                     let mut at = &snippet;
@@ -241,28 +282,24 @@ impl Graph {
         }
         None
     }
-}
-
-impl Edges {
-    /// The libraries that are made of a source have something new to tell.
-    fn touch_users(&mut self, source: &Input) {
-        let libraries: Vec<_> = self.sources.from(source).cloned().collect();
-        self.touched.extend(libraries);
-    }
 
     /// The snippets whose artifacts a snippet is made of.
-    fn producers<'a>(&'a self, snippet: &Name) -> Vec<&'a Name> {
-        let mut producers: Vec<_> = self
-            .inputs
-            .of(snippet)
-            .flat_map(|input| {
-                let by_library = match input {
-                    Input::Library(library) => Some(self.sources.of(library)),
-                    Input::Source(..) => None,
-                };
-                input.producer().into_iter().chain(by_library.into_iter().flatten().filter_map(Input::producer))
-            })
-            .collect();
+    fn producers<'a>(&'a self, snippet: &Name, assumed: &'a Assumed<'_>) -> Vec<&'a Name> {
+        let inputs: Vec<&Input> = match assumed {
+            Assumed::Snippet(name, inputs) if *name == snippet => inputs.iter().collect(),
+            _ => self.inputs.of(snippet).collect(),
+        };
+        let mut producers = Vec::new();
+        for input in inputs {
+            producers.extend(input.producer());
+            match (input, assumed) {
+                (Input::Library(library), Assumed::Library(name, source)) if *name == library => {
+                    producers.extend(source.and_then(Input::producer));
+                }
+                (Input::Library(library), _) => producers.extend(self.sources.of(library).filter_map(Input::producer)),
+                (Input::Source(..), _) => {}
+            }
+        }
         producers.sort();
         producers
     }
@@ -376,5 +413,28 @@ mod tests {
         let git = SourceRef { kind: SourceKind::GitRepository, ..reference(SourceKind::ExternalArtifact, "x") };
         graph.note_library(&name("b/lib"), Some(&LibrarySpec { files: None, source_ref: Some(git) }));
         assert_eq!(way("x"), None, "only artifacts of snippets lead to snippets");
+    }
+
+    #[test]
+    fn what_would_close_a_cycle_is_known_before_it_is_there() {
+        let graph = Graph::default();
+        let chained = |text| spec(Some((SourceKind::ExternalArtifact, text)), &[]);
+        let shown = |way: Option<Vec<Name>>| {
+            way.map(|way| way.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → ")).unwrap_or_default()
+        };
+        graph.note_snippet(&name("x"), Some(&chained("y")));
+        assert_eq!(shown(graph.cycle_if(&name("y"), &chained("x"))), "a/y → a/x → a/y");
+        assert_eq!(shown(graph.cycle_if(&name("y"), &chained("z"))), "");
+        graph.note_snippet(&name("y"), Some(&chained("x")));
+        assert_eq!(shown(graph.cycle_if(&name("y"), &chained("z"))), "", "what is there now does not count");
+        graph.note_snippet(&name("y"), Some(&spec(None, &["lib"])));
+        let library =
+            |text: &str| LibrarySpec { files: None, source_ref: Some(reference(SourceKind::ExternalArtifact, text)) };
+        assert_eq!(shown(graph.cycle_through(&name("lib"), &library("x"))), "a/x → a/y → a/x");
+        assert_eq!(shown(graph.cycle_through(&name("lib"), &library("z"))), "");
+        assert_eq!(shown(graph.cycle_through(&name("other"), &library("x"))), "");
+        graph.note_library(&name("lib"), Some(&library("x")));
+        assert_eq!(shown(graph.cycle_through(&name("lib"), &library("z"))), "");
+        assert_eq!(shown(graph.cycle_through(&name("lib"), &LibrarySpec::default())), "");
     }
 }

@@ -4,4 +4,5 @@
 pub mod artifact;
 pub mod listener;
 pub mod metrics;
+pub mod path;
 pub mod probe;

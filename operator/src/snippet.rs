@@ -17,6 +17,7 @@ pub mod publish;
 pub mod report;
 pub mod retain;
 pub mod stopwatch;
+pub mod suspects;
 pub mod withdraw;
 pub mod world;
 

@@ -1,5 +1,10 @@
-//! What the API server accepts and refuses, by our definitions alone.
+//! What the API server accepts and refuses: by our definitions alone here, with the webhook and the policy in the other files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod bench;
+mod certificate;
+mod policy;
+mod webhook;
 
 use jaas_tests::controlplane::ControlPlane;
 use jaas_tests::manifests::custom;

@@ -47,15 +47,15 @@ impl Helm {
         self.run(&["lint", "--strict", text_of(&chart()), "-f", text_of(&set.path)])
     }
 
-    /// `helm template`, whatever comes of it.
+    /// `helm template` with the operator switched on unless the arguments say otherwise, whatever comes of it.
     pub(crate) fn template(&self, namespace: &str, args: &[&str]) -> Output {
         self.template_as(RELEASE, namespace, args)
     }
 
     /// The same for a release of another name.
     pub(crate) fn template_as(&self, release: &str, namespace: &str, args: &[&str]) -> Output {
-        let chart = chart();
-        self.run(&[&["template", release, text_of(&chart), "-n", namespace], args].concat())
+        let (chart, operator) = (chart(), root().join("tests/chart/operator.yaml"));
+        self.run(&[&["template", release, text_of(&chart), "-n", namespace, "-f", text_of(&operator)], args].concat())
     }
 
     /// What a set of values renders to, as text.

@@ -9,6 +9,7 @@ mod pods;
 mod refusals;
 mod security;
 mod upgrade;
+mod webhook;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -40,10 +41,14 @@ fn every_set_of_values_passes_lint() {
         "peer-s3",
         "persistence",
         "plugin",
+        "renderer-default",
+        "renderer",
         "replicas",
         "s3-anonymous",
         "s3",
         "watch-namespaces",
+        "webhook-cert-manager",
+        "webhook",
     ];
     assert_eq!(names, expected);
     for helm in [Helm::new(), Helm::three()] {
@@ -209,10 +214,16 @@ async fn people_on_call_and_the_endpoint_may_what_they_need_and_no_more() {
 /// Runs the operator with the arguments of a Pod. Nothing is there that a Pod would find, so it ends early.
 fn start(arguments: &[String]) -> Output {
     let folder = TempDir::new().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     Command::new(environment::value(environment::OPERATOR).unwrap())
         .args(arguments)
         // Later flags win: the machine's own directories are none of the test's business.
         .arg(format!("--storage-path={}", folder.path().join("store").display()))
+        // A renderer alone needs no cluster, and would go on.
+        .args([
+            "--management-listen-address=127.0.0.1".to_owned(),
+            format!("--management-port={}", taken.local_addr().unwrap().port()),
+        ])
         .arg(format!("--kubeconfig={}", folder.path().join("absent").display()))
         .output()
         .unwrap()

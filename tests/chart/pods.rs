@@ -180,3 +180,61 @@ fn the_share_of_a_namespace_is_a_percentage_or_bytes() {
     assert_eq!(share(&["operator.storage.namespaceQuota=100%"]), "100%");
     assert_eq!(share(&["operator.storage.namespaceQuota=1.5Gi"]), "1610612736");
 }
+
+#[test]
+fn without_the_operator_a_pod_has_no_rights_no_store_and_what_it_renders() {
+    let objects = Helm::new().objects(&ValueSet::named("renderer"));
+    let rights =
+        ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Job", "PrometheusRule"];
+    assert_eq!(objects.names(&rights), [""; 0]);
+    assert_eq!(objects.names(&["Service"]), ["Service jaas-system/jaas", "Service jaas-system/jaas-metrics"]);
+    let pod = |pointer: &str| objects.part("Deployment", &format!("/spec/template/spec{pointer}"));
+    assert_eq!((pod("/serviceAccountName"), pod("/automountServiceAccountToken")), (Value::Null, json!(false)));
+    let image = |name: &str, reference: &str, at: &str| json!({"volume": {"name": name, "image": {"reference": reference, "pullPolicy": "IfNotPresent"}}, "at": at});
+    assert_eq!(
+        shape(&objects),
+        json!({
+            "replicas": null,
+            "strategy": rolling(),
+            "mounted": [
+                image("library-company", "registry.example.com/libraries:v3", "/srv/libraries/company"),
+                image("library-grafonnet", "registry.example.com/metio/joi-grafana-grafonnet:v11", "/srv/libraries/grafonnet"),
+                image("library-xtd", "ghcr.io/metio/joi-jsonnet-libs-xtd:latest", "/srv/libraries/xtd"),
+                image("snippet-dashboards", "ghcr.io/example/dashboards:v1", "/snippets/dashboards"),
+                image("snippet-team-alerts", "ghcr.io/example/alerts:v2", "/snippets/team_alerts"),
+            ],
+            "others": ["HorizontalPodAutoscaler jaas-system/jaas", "PodDisruptionBudget jaas-system/jaas"],
+        })
+    );
+    let arguments = objects.arguments();
+    let paths: Vec<_> = arguments.iter().filter_map(|argument| argument.strip_prefix("--library-path=")).collect();
+    assert_eq!(paths, ["/srv/libraries/grafonnet", "/srv/libraries/xtd", "/srv/libraries/company"]);
+    for (flag, value) in [
+        ("port", "9090"),
+        ("listen-address", "::"),
+        ("read-timeout", "5s"),
+        ("jsonnet-endpoint-path", "render"),
+        ("snippet-directory", "/snippets"),
+    ] {
+        assert_eq!(objects.argument(flag).as_deref(), Some(value), "--{flag}");
+    }
+    assert!(
+        !arguments.iter().any(|it| it.starts_with("--enable-flux") || it.starts_with("--storage")),
+        "{arguments:?}"
+    );
+    let from = objects.part("NetworkPolicy", "/spec/ingress/0");
+    assert_eq!(
+        (&from["ports"], &from["from"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]),
+        (&json!([{"port": 9090}]), &json!("grafana"))
+    );
+}
+
+#[test]
+fn the_operator_imports_from_the_images_that_the_renderer_has() {
+    let settings = ["libraries.docsonnet.enabled=true", "additionalLibraries.b=b:1", "operator.libraries.images.z=z:1"];
+    let objects = Helm::new().objects_with(&settings);
+    let arguments = objects.arguments();
+    let paths: Vec<_> = arguments.iter().filter_map(|argument| argument.strip_prefix("--library-path=")).collect();
+    assert_eq!(paths, ["/srv/libraries/docsonnet", "/srv/libraries/b", "/srv/libraries/images/z"]);
+    assert!(arguments.iter().any(|argument| argument == "--enable-flux-integration"));
+}

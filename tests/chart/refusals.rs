@@ -4,11 +4,20 @@ use super::helm::Helm;
 use super::said;
 
 /// Settings, and what is said of them.
-const REFUSED: [(&[&str], &str); 29] = [
-    (&["ports.http=9090"], "ports.http: there is no HTTP renderer, so nothing listens there; remove the value"),
+const REFUSED: [(&[&str], &str); 36] = [
     (
         &["snippets.web=ghcr.io/example/web"],
-        "snippets: there is no HTTP renderer; write JsonnetSnippets, and remove the value",
+        "snippets: images of snippets are for the HTTP renderer alone; set operator.enabled to false, or write JsonnetSnippets",
+    ),
+    (
+        &["operator.enabled=false", "snippets.Web=ghcr.io/example/web"],
+        r#"snippets: a name is of lower-case letters, digits, dashes and underscores, at most 42, and neither images nor configmaps, got "Web""#,
+    ),
+    (&["additionalLibraries.images=ghcr.io/example/web"], "additionalLibraries: a name is of lower-case letters"),
+    (&["additionalLibraries.web="], "additionalLibraries.web: must be the reference of an image"),
+    (
+        &["arguments.jsonnetEndpointPath=a/b"],
+        r#"arguments.jsonnetEndpointPath: must be a word of A-Z a-z 0-9 . _ -, got "a/b""#,
     ),
     (&["operator.mcp.enabled=true"], "operator.mcp.enabled: there is no MCP server; remove operator.mcp and ports.mcp"),
     (&["operator.mcp.allowMutations=true"], "operator.mcp.allowMutations: there is no MCP server"),
@@ -40,10 +49,7 @@ const REFUSED: [(&[&str], &str); 29] = [
         &["plugin.rbac.onCall[0].kind=Team"],
         r#"plugin.rbac.onCall: each entry needs a kind (User, Group or ServiceAccount) and a name, got {"kind":"Team"}"#,
     ),
-    (
-        &["operator.enabled=false"],
-        "operator.enabled: there is no HTTP renderer yet, so without the operator there is nothing to run",
-    ),
+    (&["operator.enabled=false", "arguments.shutdownDelay=1m"], "arguments.shutdownDelay: must be whole seconds"),
     (&["arguments.shutdownDelay=1m"], r#"arguments.shutdownDelay: must be whole seconds such as 5s, got "1m""#),
     // The schema says this one.
     (&["operator.storage.backend=nfs"], "at '/operator/storage/backend': value must be one of 'local', 's3'"),
@@ -97,6 +103,25 @@ const REFUSED: [(&[&str], &str); 29] = [
         ],
         "replicas: more than one would all write at once unless operator.leaderElection.enabled is true",
     ),
+    // The schema says this one.
+    (
+        &["operator.webhook.certMode=magic"],
+        "at '/operator/webhook/certMode': value must be one of 'cert-manager', 'self-signed'",
+    ),
+    (
+        &["operator.enabled=true", "operator.webhook.enabled=true", "operator.webhook.certMode=cert-manager"],
+        "operator.webhook.certManager.issuerRef.name: needed where operator.webhook.certMode is cert-manager",
+    ),
+    (
+        &[
+            "operator.enabled=true",
+            "operator.webhook.enabled=true",
+            "operator.webhook.certMode=cert-manager",
+            "operator.webhook.certManager.enabled=false",
+        ],
+        "operator.webhook.certManager.enabled: must be true where operator.webhook.certMode is cert-manager",
+    ),
+    (&["operator.webhook.caBundle=x"], "additional properties 'caBundle' not allowed"),
     (
         &["operator.storage.sizeLimit=plenty"],
         r#"operator.storage.sizeLimit: must be a number of bytes such as 256Mi, got "plenty""#,

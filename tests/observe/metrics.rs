@@ -111,6 +111,11 @@ async fn evaluations_that_wait_run_and_cannot_start_are_told() {
     };
     let bench = Bench::with("evals", options).await;
     executable(false);
+    // Those that were started ahead go with what they evaluate.
+    for n in 0..4 {
+        bench.create(&format!("greedy{n}"), "std.makeArray(1000000000, function(n) [n])").await;
+    }
+    bench.series("jaas_eval_unavailable_total", &[], some).await;
     bench.create("stuck", "1").await;
     let stuck = [("namespace", "$NS"), ("name", "stuck")];
     bench.series("jaas_snippet_eval_unavailable_total", &stuck, some).await;

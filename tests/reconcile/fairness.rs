@@ -48,7 +48,7 @@ async fn who_hangs_fails_or_never_ends_keeps_nobody_else_waiting() {
     let archives = Archives::start().await.unwrap();
     let (quiet, noisy) = (plane.namespace("quiet").await.unwrap(), plane.namespace("noisy").await.unwrap());
     let mut options = OperatorOptions::watching([quiet.name.as_str(), noisy.name.as_str()]);
-    options.args = vec![archives.flag(), "--evaluation-timeout=2s".to_owned()];
+    options.args = vec![archives.flag(), "--evaluation-timeout=20s".to_owned()];
     let operator = Operator::ready(plane, options).await.unwrap();
     let client = plane.admin().await.unwrap();
     let snippets: Api<JsonnetSnippet> = Api::namespaced(client.clone(), &quiet.name);
@@ -65,7 +65,8 @@ async fn who_hangs_fails_or_never_ends_keeps_nobody_else_waiting() {
         archives.set(&path, Reply::Stalled(b"never".to_vec()));
         source.announces(&archives.url(&path), &format!("sha256:{}", "0".repeat(64)), "1").await.unwrap();
         noise.push(snippet(&noisy.name, &name, &json!({"sourceRef": {"kind": "GitRepository", "name": name}})));
-        let endless = json!({"files": {"main.jsonnet": "local f(n) = f(n + 1); f(0)"}});
+        let endless =
+            json!({"files": {"main.jsonnet": "local f(n) = if n < 0 then 0 else f(n - 1) + f(n - 1); f(60)"}});
         noise.push(snippet(&noisy.name, &format!("endless{n}"), &endless));
         noise.push(snippet(&noisy.name, &format!("fails{n}"), &json!({"files": {"main.jsonnet": "error 'no'"}})));
     }
@@ -78,9 +79,9 @@ async fn who_hangs_fails_or_never_ends_keeps_nobody_else_waiting() {
     wait::eventually("downloads that hang", PATIENCE, stalled).await.unwrap();
     let disturbed = slowest_change(&snippets, 100).await;
     eprintln!("slowest of {CHANGES} changes: {undisturbed:?} alone, {disturbed:?} beside the noise");
-    // No longer than the shortest of the culprits, which is two seconds of evaluation: nobody waited for one to end.
+    // Not as long as the shortest of the culprits, which is twenty seconds of evaluation: nobody waited for one to end.
     assert!(
-        disturbed < Duration::from_secs(2),
+        disturbed < Duration::from_secs(20),
         "{disturbed:?}; alone {undisturbed:?}\n{}",
         crate::field::tail(&operator.log())
     );

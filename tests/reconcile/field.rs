@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// The mark of the installation that a directory belongs to.
 pub(crate) const MARK: &str = ".jaas-owner.json";
 /// Longest that anything ordinary may take here; a debug build on a busy machine needs a part of it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Field {
     pub(crate) plane: &'static ControlPlane,

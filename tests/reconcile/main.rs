@@ -14,6 +14,7 @@ mod leadership;
 mod libraries;
 mod lifecycle;
 mod meadow;
+mod memory;
 mod mounted;
 mod namespaces;
 mod orphans;

@@ -2,7 +2,7 @@
 
 use jaas_tests::cluster::Settings;
 
-use super::bed::{Bed, holds};
+use super::bed::{Bed, Found, holds};
 
 #[tokio::test]
 async fn a_pod_that_was_killed_for_memory_is_told_and_everything_goes_on() {
@@ -51,20 +51,42 @@ async fn a_snippet_that_is_suspended_does_not_hurt_any_more_and_the_limit_refuse
     assert!(explained.contains("ArtifactTooLarge"), "{explained}");
 }
 
+/// An installation whose evaluations may take little.
+async fn frugal() -> Bed {
+    let args = vec!["--evaluation-memory=160Mi".to_owned(), "--evaluation-timeout=3s".to_owned()];
+    Bed::on_volume(Settings { args, ..Settings::default() }).await
+}
+
+/// The finding names the snippet and its limit, and the line that it tells to type shows the same here, with the same limits; then
+/// the snippet is put aside.
+async fn is_named(bed: &Bed, found: &Found, code: &str, name: &str, limit: &str) {
+    let told = found.get(code).unwrap().to_string();
+    let process = bed.installation.pod().unwrap().process().unwrap().pid();
+    assert!(told.contains(&format!("{}/{name}: ", bed.namespace.name)) && told.contains(limit), "{told}");
+    found.proposes(code, &format!("kubectl jaas render {name} -n {} --time", bed.namespace.name));
+    let here = bed.operator(&["render", name, "--time", "-o", "json"], 4).await;
+    assert!(here.contains(limit), "{here}");
+    assert_eq!(bed.installation.pod().unwrap().process().unwrap().pid(), process);
+    bed.exits(&["suspend", name, "--reason", "INC-4711"], 0).await;
+    bed.is_well().await;
+}
+
 #[tokio::test]
 async fn a_greedy_snippet_is_stopped_alone_and_named() {
-    let args = vec!["--evaluation-memory=160Mi".to_owned()];
-    let bed = Bed::on_volume(Settings { args, ..Settings::default() }).await;
-    let process = bed.installation.pod().unwrap().process().unwrap().pid();
-    let greedy = "std.foldl(function(text, i) text + text, std.range(1, 40), 'a hundred million times too much')";
-    bed.write(&[("greedy", greedy)]).await;
-    bed.judged("greedy", "EvaluationFailed").await;
-    let found = bed.row_finds("kubectl jaas doctor reconcile", "R717", "error").await;
-    let told = found.get("R717").unwrap().to_string();
-    assert!(told.contains("greedy") && told.contains("160 MiB"), "{told}");
-    assert_eq!(bed.installation.pod().unwrap().process().unwrap().pid(), process);
-    bed.exits(&["suspend", "greedy", "--reason", "INC-4711"], 0).await;
-    bed.is_well().await;
+    let bed = frugal().await;
+    bed.write(&[("greedy", "std.makeArray(1000000000, function(n) [n])")]).await;
+    bed.judged("greedy", "EvaluationOutOfMemory").await;
+    let found = bed.row_finds("kubectl jaas doctor reconcile", "R727", "error").await;
+    is_named(&bed, &found, "R727", "greedy", "its limit of 160 MiB").await;
+}
+
+#[tokio::test]
+async fn an_endless_snippet_is_ended_alone_and_named() {
+    let bed = frugal().await;
+    bed.write(&[("endless", "local f(n) = if n < 0 then 0 else f(n - 1) + f(n - 1); f(60)")]).await;
+    bed.judged("endless", "EvaluationTimeout").await;
+    let found = bed.row_finds("kubectl jaas doctor reconcile", "R718", "error").await;
+    is_named(&bed, &found, "R718", "endless", "evaluation exceeded 3s").await;
 }
 
 #[tokio::test]

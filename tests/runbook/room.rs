@@ -191,7 +191,7 @@ async fn an_artifact_that_is_too_large_is_told_with_the_limit() {
     bed.judged("big", "ArtifactTooLarge").await;
     let found = bed.finds(&["doctor"], "R719", "error").await;
     let told = found.get("R719").map(ToString::to_string).unwrap_or_default();
-    assert!(told.contains("the artifact is 117") && told.contains("allows 4096"), "{told}");
+    assert!(told.contains("more than 69632 bytes") && told.contains("allows 4096"), "{told}");
     bed.row_of("kubectl jaas render web -n team-a --stats", "big", &[], 0).await;
     bed.installation.upgrade(|settings| settings.args.clear()).await.unwrap();
     bed.operator(&["reconcile", "--failed", "--allow-empty"], 0).await;

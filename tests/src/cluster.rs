@@ -40,6 +40,8 @@ use relay::Relay;
 
 pub use crate::kubelet::{Addressing, Sandbox};
 
+/// Port of the HTTP renderer.
+pub const RENDERER: u16 = 8080;
 /// Port of the storage server, as the chart has it.
 pub const STORAGE: u16 = 8082;
 /// Port of the metrics, as the chart has it.

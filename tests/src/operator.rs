@@ -64,6 +64,7 @@ pub struct Operator {
 /// Where an operator listens, chosen once so that a restart keeps its addresses.
 #[derive(Clone, Copy)]
 struct Ports {
+    renderer: u16,
     storage: u16,
     management: u16,
     metrics: u16,
@@ -72,7 +73,13 @@ struct Ports {
 
 impl Ports {
     fn choose() -> Result<Self> {
-        Ok(Self { storage: ports::free()?, management: ports::free()?, metrics: ports::free()?, admin: ports::free()? })
+        Ok(Self {
+            renderer: ports::free()?,
+            storage: ports::free()?,
+            management: ports::free()?,
+            metrics: ports::free()?,
+            admin: ports::free()?,
+        })
     }
 }
 
@@ -147,6 +154,12 @@ impl Operator {
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.storage)
+    }
+
+    /// An address on the HTTP renderer.
+    #[must_use]
+    pub fn renderer_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports.renderer)
     }
 
     /// An address on the management server.
@@ -241,11 +254,12 @@ impl Operator {
 }
 
 fn arguments(storage_path: &Path, ports: Ports, watched: &[String]) -> Vec<String> {
-    let Ports { storage, management, metrics, .. } = ports;
+    let Ports { renderer, storage, management, metrics, .. } = ports;
     let mut args = vec![
         "--enable-flux-integration".to_owned(),
         format!("--storage-path={}", storage_path.display()),
         format!("--storage-base-url=http://127.0.0.1:{storage}"),
+        format!("--port={renderer}"),
         "--storage-listen-address=127.0.0.1".to_owned(),
         format!("--storage-port={storage}"),
         "--management-listen-address=127.0.0.1".to_owned(),

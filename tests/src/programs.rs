@@ -125,6 +125,40 @@ pub fn chart_crds() -> Result<PathBuf> {
     crds::for_chart(&Cache::open()?, &Go::find()?)
 }
 
+/// The program that evaluates with go-jsonnet, built when it is missing; see [`crate::jsonnet`].
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn go_jsonnet() -> Result<PathBuf> {
+    build(&Cache::open()?, &Go::find()?, &catalog::JSONNET)
+}
+
+/// The source of go-jsonnet in the module cache of Go, which holds its test data.
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn go_jsonnet_source() -> Result<PathBuf> {
+    module("jsonnet", catalog::GO_JSONNET)
+}
+
+/// A module that carries a mixin, in the module cache of Go.
+///
+/// # Errors
+/// As [`Programs::ensure`].
+pub fn mixin(module_path: &str) -> Result<PathBuf> {
+    module("mixins", module_path)
+}
+
+fn module(folder: &str, module: &str) -> Result<PathBuf> {
+    let progress = progress::Progress::start(format!("finding the Go module {module}"));
+    let found = Go::find().and_then(|go| go.module(folder, module, &progress));
+    match &found {
+        Ok(_) => progress.done(&format!("found {module}")),
+        Err(_) => progress.failed(&format!("finding {module}")),
+    }
+    found
+}
+
 fn assets_or(cache: &Cache, go: &Go, recipe: &Recipe) -> Result<PathBuf> {
     let Some(assets) = env::var_os("KUBEBUILDER_ASSETS") else {
         return build(cache, go, recipe);

@@ -1,6 +1,5 @@
 {{/* Values that cannot work, each with the sentence that says why. */}}
 {{- define "jaas.refusals" -}}
-{{- $storage := .Values.operator.storage }}
 {{- include "jaas.refusals.unsupported" . }}
 {{- if contains "metio/jaas" .Values.image.repository }}
 {{- fail (printf "image.repository: %s is the Go implementation; name an image of this one, or remove the value" .Values.image.repository) }}
@@ -8,11 +7,24 @@
 {{- if and .Values.networkPolicy.enabled .Values.networkPolicy.egress.enabled (not .Values.networkPolicy.egress.to) }}
 {{- fail "networkPolicy.egress.to: needed where networkPolicy.egress.enabled is true, since without it the operator reaches neither the API server nor sources; name the API server, source-controller and the bucket" }}
 {{- end }}
-{{- if not .Values.operator.enabled }}
-{{- fail "operator.enabled: there is no HTTP renderer yet, so without the operator there is nothing to run" }}
-{{- end }}
 {{- if not (regexMatch "^[0-9]+s$" (toString .Values.arguments.shutdownDelay)) }}
 {{- fail (printf "arguments.shutdownDelay: must be whole seconds such as 5s, got %q" (toString .Values.arguments.shutdownDelay)) }}
+{{- end }}
+{{- if not (regexMatch "^[A-Za-z0-9._-]+$" (include "jaas.text" .Values.arguments.jsonnetEndpointPath)) }}
+{{- fail (printf "arguments.jsonnetEndpointPath: must be a word of A-Z a-z 0-9 . _ -, got %q" (toString .Values.arguments.jsonnetEndpointPath)) }}
+{{- end }}
+{{- include "jaas.refusals.images" (list "additionalLibraries" .Values.additionalLibraries) }}
+{{- include "jaas.refusals.images" (list "snippets" .Values.snippets) }}
+{{- if .Values.operator.enabled }}
+{{- include "jaas.refusals.operator" . }}
+{{- end }}
+{{- end }}
+
+{{/* What concerns the operator alone. */}}
+{{- define "jaas.refusals.operator" -}}
+{{- $storage := .Values.operator.storage }}
+{{- if .Values.snippets }}
+{{- fail "snippets: images of snippets are for the HTTP renderer alone; set operator.enabled to false, or write JsonnetSnippets and remove the value" }}
 {{- end }}
 {{- if not (has $storage.backend (list "local" "s3")) }}
 {{- fail (printf "operator.storage.backend: must be local or s3, got %q" $storage.backend) }}
@@ -26,6 +38,7 @@
 {{- include "jaas.refusals.libraries" .Values.operator.libraries }}
 {{- include "jaas.refusals.replicas" . }}
 {{- include "jaas.refusals.plugin" . }}
+{{- include "jaas.refusals.webhook" .Values.operator.webhook }}
 {{- end }}
 
 {{/* What files/refused.yaml lists. */}}
@@ -47,12 +60,41 @@
 {{- end }}
 {{- end }}
 
+{{- define "jaas.refusals.webhook" -}}
+{{- if .enabled }}
+{{- if not (has .certMode (list "cert-manager" "self-signed")) }}
+{{- fail (printf "operator.webhook.certMode: must be cert-manager or self-signed, got %q" .certMode) }}
+{{- end }}
+{{- if eq .certMode "cert-manager" }}
+{{- if not .certManager.enabled }}
+{{- fail "operator.webhook.certManager.enabled: must be true where operator.webhook.certMode is cert-manager, since nothing else makes the certificate" }}
+{{- end }}
+{{- if not .certManager.issuerRef.name }}
+{{- fail "operator.webhook.certManager.issuerRef.name: needed where operator.webhook.certMode is cert-manager" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "jaas.refusals.plugin" -}}
 {{- range $list := list "viewers" "onCall" }}
 {{- range index $.Values.plugin.rbac $list }}
 {{- if not (and (kindIs "map" .) (has .kind (list "User" "Group" "ServiceAccount")) .name) }}
 {{- fail (printf "plugin.rbac.%s: each entry needs a kind (User, Group or ServiceAccount) and a name, got %s" $list (toJson .)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Names that become those of volumes. Takes a list: name of the value, the value. */}}
+{{- define "jaas.refusals.images" -}}
+{{- $value := first . }}
+{{- range $name, $image := last . }}
+{{- if or (not (regexMatch "^[a-z0-9]([a-z0-9_-]{0,40}[a-z0-9])?$" $name)) (has $name (list "images" "configmaps")) }}
+{{- fail (printf "%s: a name is of lower-case letters, digits, dashes and underscores, at most 42, and neither images nor configmaps, got %q" $value $name) }}
+{{- end }}
+{{- if not $image }}
+{{- fail (printf "%s.%s: must be the reference of an image" $value $name) }}
 {{- end }}
 {{- end }}
 {{- end }}

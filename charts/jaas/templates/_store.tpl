@@ -31,6 +31,31 @@ kubelet evicts a Pod whose volume exceeds its limit.
 {{/* Folder of the container below which libraries are mounted. */}}
 {{- define "jaas.libraries" -}}/srv/libraries{{- end }}
 
+{{/* Images of libraries that are mounted below paths.libraries, by their names. */}}
+{{- define "jaas.images.libraries" -}}
+{{- $images := dict }}
+{{- range $name := list "grafonnet" "docsonnet" "xtd" }}
+{{- with get $.Values.libraries $name }}
+{{- if .enabled }}
+{{- $_ := set $images $name (printf "%s/%s:%s" .registry .repository (include "jaas.text" .version)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml (mergeOverwrite $images (deepCopy (.Values.additionalLibraries | default dict))) }}
+{{- end }}
+
+{{/* Their names with a comma between them: those that everybody knows, then the others by the alphabet. */}}
+{{- define "jaas.images.order" -}}
+{{- $names := list }}
+{{- range $name := list "grafonnet" "docsonnet" "xtd" }}
+{{- if (get $.Values.libraries $name).enabled }}{{ $names = append $names $name }}{{ end }}
+{{- end }}
+{{- range $name := keys (.Values.additionalLibraries | default dict) | sortAlpha }}
+{{- if not (has $name $names) }}{{ $names = append $names $name }}{{ end }}
+{{- end }}
+{{- join "," $names }}
+{{- end }}
+
 {{/* Address under which consumers reach the storage server. */}}
 {{- define "jaas.baseURL" -}}
 {{- $built := printf "http://jaas-storage.%s.svc.cluster.local:%d" .Release.Namespace (int64 .Values.ports.storage) }}

@@ -32,6 +32,8 @@ fn text_of(reason: Reason) -> &'static str {
         Reason::ServiceAccountMissing => page!("serviceaccountmissing"),
         Reason::EvaluationFailed => page!("evaluationfailed"),
         Reason::EvaluationTimeout => page!("evaluationtimeout"),
+        Reason::EvaluationOutOfMemory => page!("evaluationoutofmemory"),
+        Reason::EvaluationTooDeep => page!("evaluationtoodeep"),
         Reason::SourceRefNotYetSupported => page!("sourcerefnotyetsupported"),
         Reason::SourceNotReady => page!("sourcenotready"),
         Reason::SourceFetchFailed => page!("sourcefetchfailed"),

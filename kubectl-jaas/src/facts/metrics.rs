@@ -66,6 +66,12 @@ impl Read {
             evaluations_abandoned: known("jaas_eval_outstanding_timed_out"),
             sweep_failures: known("jaas_storage_sweep_failures_total"),
         });
+        if let (Known::Yes(Some(webhook)), Some(expires)) =
+            (&mut facts.signals.webhook, figure("jaas_webhook_cert_expiration_timestamp_seconds"))
+            && let Ok(expires) = jiff::Timestamp::from_second(i64::try_from(whole(expires)).unwrap_or(i64::MAX))
+        {
+            webhook.expires = Known::Yes(expires);
+        }
         // Of a store that is down the metrics do not tell why, so nothing is said then.
         if figure("jaas_storage_up") == Some(1.0) {
             let (detail, fine) = ("jaas_storage_up is 1".to_owned(), HealthState::Fine);

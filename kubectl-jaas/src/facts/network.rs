@@ -90,6 +90,11 @@ async fn addresses(session: &Session, namespace: &str, target: Target) -> Servic
     Service { name: target.name, port: target.port, ready_endpoints: ready, unready_endpoints: unready }
 }
 
+/// How many ready addresses a Service has.
+pub(super) async fn ready(session: &Session, namespace: &str, service: &str) -> Known<u32> {
+    addresses(session, namespace, Target { name: service.to_owned(), port: 0 }).await.ready_endpoints
+}
+
 /// Addresses that are ready and that are not. Where nothing is said, Kubernetes means ready.
 fn count(slices: &[EndpointSlice]) -> (u32, u32) {
     let (mut ready, mut unready) = (0, 0);

@@ -1,5 +1,6 @@
 //! The image as an OCI image layout: <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use oci_spec::image::{
     Arch, ConfigBuilder, Descriptor, DescriptorBuilder, ImageConfigurationBuilder, ImageIndexBuilder,
     ImageManifestBuilder, MediaType, OciLayoutBuilder, Os, PlatformBuilder, RootFsBuilder, Sha256Digest,
 };
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::layer::Layer;
@@ -33,7 +35,7 @@ pub fn write(folder: &Path, layer: &Layer, labels: &Labels) -> Result<String> {
     fs::create_dir_all(&blobs).with_context(|| format!("making {}", blobs.display()))?;
 
     let stored = blob(&blobs, MediaType::ImageLayerGzip, &layer.compressed)?;
-    let config = blob(&blobs, MediaType::ImageConfig, &serde_json::to_vec(&configuration(layer, labels)?)?)?;
+    let config = blob(&blobs, MediaType::ImageConfig, &sorted(&configuration(layer, labels)?)?)?;
     let manifest = ImageManifestBuilder::default()
         .schema_version(2_u32)
         .media_type(MediaType::ImageManifest)
@@ -83,6 +85,16 @@ fn configuration(layer: &Layer, labels: &Labels) -> Result<oci_spec::image::Imag
     Ok(configuration)
 }
 
+/// The JSON with its labels by name. The library keeps them in a map whose order is another one in each map.
+fn sorted(configuration: &oci_spec::image::ImageConfiguration) -> Result<Vec<u8>> {
+    let mut document = serde_json::to_value(configuration)?;
+    if let Some(Value::Object(labels)) = document.pointer_mut("/config/Labels") {
+        let by_name: BTreeMap<_, _> = std::mem::take(labels).into_iter().collect();
+        labels.extend(by_name);
+    }
+    Ok(serde_json::to_vec(&document)?)
+}
+
 fn blob(blobs: &Path, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor> {
     let digest = hex::encode(Sha256::digest(bytes));
     put(&blobs.join(&digest), bytes)?;
@@ -93,4 +105,20 @@ fn blob(blobs: &Path, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor>
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn labels_have_one_order() {
+        let layer = Layer { compressed: Vec::new(), diff_id: "0".repeat(64) };
+        let labels = Labels { version: "1".to_owned(), revision: Some("abc".to_owned()) };
+        let written: BTreeSet<_> = (0..64).map(|_| sorted(&configuration(&layer, &labels).unwrap()).unwrap()).collect();
+        assert_eq!(written.len(), 1);
+    }
 }

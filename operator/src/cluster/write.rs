@@ -1,6 +1,8 @@
 //! Every write to the API server. Each carries the resourceVersion that it was decided upon, and needs a permit.
 
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -101,6 +103,32 @@ pub async fn annotate_lease(
     let (api, name) = address(client, &lease);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     request(api.replace(name, &params, &lease)).await.map(drop)
+}
+
+/// Replaces a Secret that is still in the state that was read. Answers its new state.
+///
+/// # Errors
+/// A conflict where somebody else wrote first; whatever the API server answers.
+pub async fn replace_secret(permit: &Permit, client: &Client, secret: &Secret) -> Result<Secret, RequestError> {
+    permit.check()?;
+    let (api, name) = address(client, secret);
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    request(api.replace(name, &params, secret)).await
+}
+
+/// Replaces a configuration of webhooks that is still in the state that was read.
+///
+/// # Errors
+/// A conflict where somebody else wrote first; whatever the API server answers.
+pub async fn replace_webhooks(
+    permit: &Permit,
+    client: &Client,
+    configuration: &ValidatingWebhookConfiguration,
+) -> Result<(), RequestError> {
+    permit.check()?;
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    request(api.replace(&configuration.name_any(), &params, configuration)).await.map(drop)
 }
 
 /// Adds or removes our finalizer, leaving those of others alone.

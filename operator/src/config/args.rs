@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::value::boolean;
+
 /// Renders Jsonnet and publishes the result as Flux ExternalArtifacts.
 #[derive(Parser, Debug)]
 #[command(
@@ -101,15 +103,37 @@ pub enum Generate {
 #[derive(ClapArgs, Debug)]
 pub struct Run {
     /// Prints version and commit.
-    #[arg(long)]
+    #[arg(long, action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", hide_default_value = true, default_missing_value = "true", value_name = "BOOL")]
     pub version: bool,
 
-    /// Runs the operator: watches snippets and publishes their artifacts.
-    #[arg(long, help_heading = "Operator", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    /// Host that the HTTP renderer binds.
+    #[arg(long, help_heading = "HTTP renderer", default_value = "127.0.0.1", value_name = "HOST")]
+    pub listen_address: String,
+    /// Port that the HTTP renderer binds.
+    #[arg(long, help_heading = "HTTP renderer", default_value = "8080", value_name = "PORT")]
+    pub port: String,
+    /// The segment of a path before the name of a snippet.
+    #[arg(long, help_heading = "HTTP renderer", default_value = "jsonnet", value_name = "WORD")]
+    pub jsonnet_endpoint_path: String,
+    /// Limit for reading a request.
+    #[arg(long, help_heading = "HTTP renderer", default_value = "10s", value_name = "DURATION")]
+    pub read_timeout: String,
+    /// Limit for writing a response.
+    #[arg(long, help_heading = "HTTP renderer", default_value = "10s", value_name = "DURATION")]
+    pub write_timeout: String,
+    /// File that is rendered under the very name that is given here; may be given more than once.
+    #[arg(long, help_heading = "HTTP renderer", value_name = "FILE")]
+    pub snippet: Vec<String>,
+    /// Folder whose folders are rendered by their names, each from its main.jsonnet; may be given more than once. Of two of one name that of the first folder counts.
+    #[arg(long, help_heading = "HTTP renderer", value_name = "DIR")]
+    pub snippet_directory: Vec<PathBuf>,
+
+    /// Runs the operator beside the HTTP renderer: watches snippets and publishes their artifacts.
+    #[arg(long, help_heading = "Operator", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
     pub enable_flux_integration: bool,
     /// Kubeconfig to use; otherwise KUBECONFIG, the default path, the pod's own account.
-    #[arg(long, help_heading = "Operator", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    #[arg(long, help_heading = "Operator", default_value = "", hide_default_value = true, value_name = "FILE")]
+    pub kubeconfig: String,
     /// Namespaces to watch, separated by commas; all when empty.
     #[arg(
         long,
@@ -130,7 +154,7 @@ pub struct Run {
     #[arg(long, help_heading = "Operator", default_value = "", value_name = "NAME")]
     pub default_service_account: String,
     /// Refuses references into another namespace.
-    #[arg(long, help_heading = "Operator", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, help_heading = "Operator", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
     pub no_cross_namespace_refs: bool,
     /// Largest content that is published, in bytes; 0 leaves only the consumers' limits in force.
     #[arg(long, help_heading = "Operator", default_value = "0", value_name = "BYTES")]
@@ -163,10 +187,10 @@ pub struct Run {
     /// Depth of the evaluation's stack; 0 means the engine's own.
     #[arg(long, help_heading = "Evaluation", default_value = "500", value_name = "N")]
     pub max_stack: String,
-    /// Evaluations that run at once; 0 means two for each processor, at least four.
+    /// Evaluations that run at once; 0 means as many as the container has processors, at least three.
     #[arg(long, help_heading = "Evaluation", default_value = "0", value_name = "N")]
     pub max_concurrent_evals: String,
-    /// Address space of one evaluation, at least 96Mi.
+    /// Memory of one evaluation, at least 96Mi; 64Mi of it are its stack. The container must have room for all that run at once.
     #[arg(long, help_heading = "Evaluation", default_value = "256Mi", value_name = "BYTES")]
     pub evaluation_memory: String,
 
@@ -179,7 +203,7 @@ pub struct Run {
     /// Downloads of sources that are kept in memory, and twice as much of what was unpacked from them.
     #[arg(long, help_heading = "Sources", default_value = "32Mi", value_name = "BYTES")]
     pub source_cache: String,
-    /// Folder whose folders are libraries of every snippet, each under its own name; may be given more than once. Of two of one name that of the last folder counts.
+    /// Folder whose folders are libraries of every snippet, each under its own name, and below which the HTTP renderer looks for imports; may be given more than once. Of two of one name that of the last folder counts.
     #[arg(long, help_heading = "Sources", value_name = "DIR")]
     pub library_path: Vec<PathBuf>,
 
@@ -214,7 +238,7 @@ pub struct Run {
     #[arg(long, help_heading = "Storage", default_value = "5m", value_name = "DURATION")]
     pub storage_write_timeout: String,
     /// Makes a store ours that carries the mark of another installation. Nothing is removed from such a store otherwise.
-    #[arg(long, help_heading = "Storage", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, help_heading = "Storage", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
     pub storage_take_over: bool,
     /// How often every published artifact is looked for; 0 means never.
     #[arg(long, help_heading = "Storage", default_value = "5m", value_name = "DURATION")]
@@ -251,7 +275,7 @@ pub struct Run {
     #[arg(long, help_heading = "S3", default_value = "", value_name = "REGION")]
     pub s3_region: String,
     /// Speaks TLS.
-    #[arg(long, help_heading = "S3", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, help_heading = "S3", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
     pub s3_use_ssl: bool,
     /// File with certificates in PEM that may sign the endpoint's; the system's otherwise.
     #[arg(long, help_heading = "S3", value_name = "FILE")]
@@ -269,11 +293,11 @@ pub struct Run {
     #[arg(long, help_heading = "S3", value_name = "PATH")]
     pub s3_credentials_file: Option<PathBuf>,
     /// Signs no request.
-    #[arg(long, help_heading = "S3", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, help_heading = "S3", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
     pub s3_anonymous: bool,
 
     /// Lets one of several replicas write; the others serve and wait.
-    #[arg(long, help_heading = "Leader election", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, help_heading = "Leader election", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
     pub leader_election: bool,
     /// Name of the Lease.
     #[arg(long, help_heading = "Leader election", default_value = "jaas-operator", value_name = "NAME")]
@@ -307,13 +331,13 @@ pub struct Run {
     #[arg(long, help_heading = "Management", default_value = ":8083", value_name = "HOST:PORT")]
     pub metrics_bind_address: String,
     /// Gives jaas_snippet_rendered_bytes a series for each snippet; otherwise there is one for all together.
-    #[arg(long, help_heading = "Management", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, help_heading = "Management", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_name = "BOOL")]
     pub metrics_snippet_sizes: bool,
     /// Host and port of an OpenTelemetry collector that takes spans by OTLP over gRPC; off when empty.
     #[arg(long, help_heading = "Management", default_value = "", value_name = "HOST:PORT")]
     pub tracing_endpoint: String,
     /// Speaks no TLS with the collector.
-    #[arg(long, help_heading = "Management", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, help_heading = "Management", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
     pub tracing_insecure: bool,
     /// Part of the reconciles that are traced, from 0 to 1.
     #[arg(long, help_heading = "Management", default_value = "1.0", value_name = "RATIO")]
@@ -322,6 +346,45 @@ pub struct Run {
     /// loopback address is taken, such as 127.0.0.1:8085: a port-forward reaches it there.
     #[arg(long, help_heading = "Management", default_value = "", value_name = "IP:PORT")]
     pub admin_bind_address: String,
+    /// Runs the admission webhook, which refuses snippets and libraries that a reconcile would refuse.
+    #[arg(long, help_heading = "Webhook", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    pub enable_webhook: bool,
+    /// Where its certificate comes from: cert-manager takes that in --webhook-cert-dir; with self-signed the operator makes and renews one.
+    #[arg(long, help_heading = "Webhook", default_value = "cert-manager", value_name = "MODE")]
+    pub webhook_cert_mode: String,
+    /// Folder with tls.crt and tls.key, read again when they change. Without meaning where the certificate is self-signed.
+    #[arg(long, help_heading = "Webhook", default_value = "/tmp/k8s-webhook-server/serving-certs", value_name = "DIR")]
+    pub webhook_cert_dir: PathBuf,
+    /// Host that the webhook binds.
+    #[arg(long, help_heading = "Webhook", default_value = "::", value_name = "HOST")]
+    pub webhook_listen_address: String,
+    /// Port that the webhook binds.
+    #[arg(long, help_heading = "Webhook", default_value = "9443", value_name = "PORT")]
+    pub webhook_port: String,
+    /// Name of the Service that leads to the webhook.
+    #[arg(long, help_heading = "Webhook", default_value = "jaas-webhook", value_name = "NAME")]
+    pub webhook_service_name: String,
+    /// Namespace of that Service; that of the Lease when empty, else the pod's own.
+    #[arg(long, help_heading = "Webhook", default_value = "", value_name = "NAME")]
+    pub webhook_service_namespace: String,
+    /// Secret in that namespace which holds the self-signed certificate for all replicas. It must exist, and may be empty.
+    #[arg(long, help_heading = "Webhook", default_value = "jaas-webhook-cert", value_name = "NAME")]
+    pub webhook_secret_name: String,
+    /// ValidatingWebhookConfiguration that is to trust the self-signed certificate.
+    #[arg(long, help_heading = "Webhook", default_value = "", value_name = "NAME")]
+    pub webhook_validating_config_name: String,
+    /// How long a self-signed certificate is valid, at least 1m; a new one is made after a third of it.
+    #[arg(long, help_heading = "Webhook", default_value = "8760h", value_name = "DURATION")]
+    pub webhook_cert_validity: String,
+    /// Refused: there is no MCP server.
+    #[arg(long, help_heading = "MCP", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    pub enable_mcp: bool,
+    /// Without meaning, as there is no MCP server.
+    #[arg(long, help_heading = "MCP", default_value = ":8084", value_name = "HOST:PORT")]
+    pub mcp_bind_address: String,
+    /// Refused: there is no MCP server.
+    #[arg(long, help_heading = "MCP", action = clap::ArgAction::Set, value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_name = "BOOL")]
+    pub mcp_allow_mutations: bool,
     /// How long readiness is off before connections are closed; 0 means not at all.
     #[arg(long, help_heading = "Management", default_value = "5s", value_name = "DURATION")]
     pub shutdown_delay: String,

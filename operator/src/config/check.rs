@@ -14,11 +14,14 @@ use crate::quota::Share;
 use crate::snippet::pace::Rate;
 
 use super::value::{self, duration, whole_number};
-use super::{Backend, Cluster, Config, Election, Evaluation, Listener, Log, Run, Snippets, Sources, Storage, Tracing};
+use super::webhook;
+use super::{
+    Backend, Cluster, Config, Election, Evaluation, Listener, Log, Renderer, Run, Snippets, Sources, Storage, Tracing,
+};
 
 /// Prefix of environment variables that define external variables.
 const EXT_VAR_PREFIX: &str = "JAAS_EXT_VAR_";
-/// A worker needs 64 MiB for its stack and some 30 for itself.
+/// An evaluation needs 64 MiB for its stack and some for its values.
 const LEAST_MEMORY: u64 = 96 << 20;
 /// What `--max-withdraw-wait=0` means.
 const DEFAULT_WITHDRAW_WAIT: Duration = Duration::from_secs(3600);
@@ -30,15 +33,15 @@ pub struct UsageError(pub Vec<String>);
 
 /// Gathers mistakes, so that one run names them all.
 #[derive(Default)]
-struct Mistakes(Vec<String>);
+pub(super) struct Mistakes(Vec<String>);
 
 impl Mistakes {
-    fn add(&mut self, flag: &str, what: impl std::fmt::Display) {
+    pub(super) fn add(&mut self, flag: &str, what: impl std::fmt::Display) {
         self.0.push(format!("Invalid --{flag}: {what}"));
     }
 
     /// Reads the value of a flag; a mistake in it reads as the default of its type.
-    fn read<T: Default>(&mut self, flag: &str, text: &str, read: fn(&str) -> Result<T, String>) -> T {
+    pub(super) fn read<T: Default>(&mut self, flag: &str, text: &str, read: fn(&str) -> Result<T, String>) -> T {
         read(text).unwrap_or_else(|what| {
             self.add(flag, format_args!("{what}, got {text:?}"));
             T::default()
@@ -46,7 +49,7 @@ impl Mistakes {
     }
 
     /// Adds the sentence unless the condition holds.
-    fn unless(&mut self, holds: bool, flag: &str, what: &str) {
+    pub(super) fn unless(&mut self, holds: bool, flag: &str, what: &str) {
         if !holds {
             self.add(flag, what);
         }
@@ -60,15 +63,18 @@ impl Config {
     /// [`UsageError`] with every mistake.
     pub fn new(run: Run, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, UsageError> {
         let mut mistakes = Mistakes::default();
-        if !run.enable_flux_integration {
-            mistakes.0.push(
-                "nothing to run: this build has no HTTP renderer yet; start the operator with --enable-flux-integration"
-                    .to_owned(),
-            );
-        }
+        refuse_mcp(&run, &mut mistakes);
+        let reachable = run.enable_flux_integration || run.admin_bind_address.is_empty();
+        mistakes.unless(
+            reachable,
+            "admin-bind-address",
+            "requires --enable-flux-integration: it looks at the operator's store",
+        );
         let mut config = Self {
+            operator: run.enable_flux_integration,
+            renderer: renderer(&run, &mut mistakes),
             cluster: Cluster {
-                kubeconfig: run.kubeconfig.clone(),
+                kubeconfig: (!run.kubeconfig.is_empty()).then(|| run.kubeconfig.clone().into()),
                 watch_namespaces: names(&run.watch_namespaces),
                 label_selector: mistakes.read("label-selector", &run.label_selector, value::selector),
                 watch_timeout: mistakes.read("watch-timeout", &run.watch_timeout, |text| match duration(text)? {
@@ -91,6 +97,7 @@ impl Config {
             metrics: metrics(&run.metrics_bind_address, &mut mistakes),
             snippet_sizes: run.metrics_snippet_sizes,
             tracing: tracing(&run, &mut mistakes),
+            webhook: webhook::read(&run, &mut mistakes),
             admin: admin(&run.admin_bind_address, &mut mistakes),
             shutdown_delay: mistakes.read("shutdown-delay", &run.shutdown_delay, duration),
             log: log(&run, &mut mistakes),
@@ -98,8 +105,33 @@ impl Config {
         // A file that a deleted snippet still waits to remove, or that is in its grace, must not be taken for an orphan.
         let least = config.snippets.max_withdraw_wait.saturating_add(config.snippets.artifact_gc_grace);
         config.storage.orphan_age = config.storage.orphan_age.max(least);
+        if !config.operator {
+            // There is no store and there are no sources, so no memory is kept for them.
+            (config.storage.cache_bytes, config.sources.cache_bytes) = (0, 0);
+        }
         if mistakes.0.is_empty() { Ok(config) } else { Err(UsageError(mistakes.0)) }
     }
+}
+
+fn refuse_mcp(run: &Run, mistakes: &mut Mistakes) {
+    if run.enable_mcp {
+        let all = "--enable-mcp, --mcp-bind-address and --mcp-allow-mutations";
+        mistakes.add("enable-mcp", format_args!("there is no MCP server; remove {all}"));
+    } else {
+        let what = "requires --enable-mcp, and there is no MCP server; remove the flag";
+        mistakes.unless(!run.mcp_allow_mutations, "mcp-allow-mutations", what);
+    }
+}
+
+fn renderer(run: &Run, mistakes: &mut Mistakes) -> Renderer {
+    let listener = Listener {
+        host: run.listen_address.clone(),
+        port: port("port", &run.port, mistakes),
+        read_timeout: mistakes.read("read-timeout", &run.read_timeout, duration),
+        write_timeout: mistakes.read("write-timeout", &run.write_timeout, duration),
+    };
+    let endpoint = mistakes.read("jsonnet-endpoint-path", &run.jsonnet_endpoint_path, value::segment);
+    Renderer { listener, endpoint, snippets: run.snippet.clone(), directories: run.snippet_directory.clone() }
 }
 
 fn names(list: &str) -> Vec<String> {
@@ -148,6 +180,10 @@ fn snippets(run: &Run, environment: impl IntoIterator<Item = (String, String)>, 
 }
 
 fn rate(run: &Run, mistakes: &mut Mistakes) -> Option<Rate> {
+    if !run.enable_flux_integration {
+        mistakes.read("rerender-burst", &run.rerender_burst, value::whole_number);
+        return None;
+    }
     let period = mistakes.read("rerender-rate", &run.rerender_rate, value::rate);
     let burst = mistakes.read("rerender-burst", &run.rerender_burst, |text| {
         let burst = u32::try_from(value::whole_number(text)?).map_err(|_| "must be at most 4294967295".to_owned())?;
@@ -165,7 +201,8 @@ fn evaluation(run: &Run, mistakes: &mut Mistakes) -> Evaluation {
             u32::try_from(value::whole_number(text)?).map_err(|_| "must be at most 4294967295".to_owned())
         }),
         max_concurrent: match usize::try_from(max_concurrent).unwrap_or(usize::MAX) {
-            0 => (2 * processors).max(4),
+            // Of three, one namespace may have two: whoever else comes waits for nobody, and a second snippet not for the first.
+            0 => processors.max(3),
             number => number,
         },
         memory_bytes: mistakes.read("evaluation-memory", &run.evaluation_memory, |text| match value::bytes(text)? {
@@ -204,7 +241,8 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
         "s3" => s3(run, mistakes),
         other => {
             if other == "local" {
-                mistakes.unless(!run.storage_path.is_empty(), "storage-path", "required when --storage-backend=local");
+                let given = !run.storage_path.is_empty() || !run.enable_flux_integration;
+                mistakes.unless(given, "storage-path", "required when --storage-backend=local");
             } else {
                 mistakes.add("storage-backend", format_args!("must be one of local, s3, got {other:?}"));
             }
@@ -220,7 +258,8 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
     );
     let base_url = run.storage_base_url.trim_end_matches('/').to_owned();
     if base_url.is_empty() {
-        mistakes.add("storage-base-url", "required when --enable-flux-integration is set");
+        let needed = run.enable_flux_integration;
+        mistakes.unless(!needed, "storage-base-url", "required when --enable-flux-integration is set");
     } else {
         mistakes.unless(
             base_url.starts_with("http://") || base_url.starts_with("https://"),
@@ -253,7 +292,7 @@ fn storage(run: &Run, mistakes: &mut Mistakes) -> Storage {
 }
 
 fn s3(run: &Run, mistakes: &mut Mistakes) -> Backend {
-    if run.s3_endpoint.is_empty() || run.s3_bucket.is_empty() {
+    if run.enable_flux_integration && (run.s3_endpoint.is_empty() || run.s3_bucket.is_empty()) {
         mistakes
             .0
             .push("Invalid S3 config: --s3-endpoint and --s3-bucket are required when --storage-backend=s3".to_owned());
@@ -296,7 +335,7 @@ fn election(run: &Run, mistakes: &mut Mistakes) -> Option<Election> {
     run.leader_election.then(|| Election { namespace: run.leader_election_namespace.clone(), timing })
 }
 
-fn port(flag: &str, text: &str, mistakes: &mut Mistakes) -> u16 {
+pub(super) fn port(flag: &str, text: &str, mistakes: &mut Mistakes) -> u16 {
     match text.parse() {
         Ok(port) if port > 0 => port,
         _ => {
@@ -399,9 +438,137 @@ mod tests {
     }
 
     #[test]
+    fn without_an_operator_nothing_of_it_is_needed() {
+        let alone = config(&[], &[]).unwrap();
+        assert!(!alone.operator);
+        assert_eq!((alone.renderer.listener.host.as_str(), alone.renderer.listener.port), ("127.0.0.1", 8080));
+        assert_eq!((alone.renderer.endpoint.as_str(), alone.evaluation.max_stack), ("jsonnet", 500));
+        assert_eq!((alone.storage.cache_bytes, alone.sources.cache_bytes), (0, 0));
+        assert!(config(&["--storage-backend=s3", "--rerender-burst=0", "--rerender-rate=never"], &[]).is_ok());
+        let wrong = [
+            "--storage-backend=nfs",
+            "--storage-port=0",
+            "--rerender-burst=-1",
+            "--mcp-allow-mutations",
+            "--admin-bind-address=127.0.0.1:8085",
+        ];
+        let told = config(&wrong, &[]).unwrap_err();
+        let flags: Vec<_> = told.0.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+        assert_eq!(
+            flags,
+            [
+                "--mcp-allow-mutations:",
+                "--admin-bind-address:",
+                "--rerender-burst:",
+                "--storage-backend:",
+                "--storage-port:"
+            ]
+        );
+        let renderer = config(&["--snippet=a,b", "--snippet=c", "--snippet-directory=d,e"], &[]).unwrap().renderer;
+        assert_eq!(renderer.snippets, ["a,b", "c"], "commas part nothing");
+        assert_eq!(renderer.directories, [std::path::PathBuf::from("d,e")]);
+    }
+
+    /// Every flag of the Go implementation, with a value that is not its default.
+    const KNOWN: [&str; 67] = [
+        "--listen-address=::",
+        "--port=9080",
+        "--jsonnet-endpoint-path=render",
+        "--read-timeout=1s",
+        "--write-timeout=1s",
+        "--management-listen-address=::",
+        "--management-port=9081",
+        "--management-read-timeout=1s",
+        "--management-write-timeout=1s",
+        "--snippet=a",
+        "--snippet-directory=b",
+        "--library-path=c",
+        "--ext-var=d=e",
+        "--evaluation-timeout=1h30m",
+        "--max-stack=7",
+        "--max-concurrent-evals=9",
+        "--shutdown-delay=0",
+        "--enable-flux-integration",
+        "--default-service-account=f",
+        "--no-cross-namespace-refs=false",
+        "--label-selector=g=h",
+        "--watch-namespaces=i, j",
+        "--rerender-rate=1.5/HR",
+        "--rerender-burst=1",
+        "--kubeconfig=k",
+        "--max-withdraw-wait=2h",
+        "--max-artifact-bytes=1024",
+        "--artifact-gc-grace=0",
+        "--storage-path=l",
+        "--storage-base-url=http://m",
+        "--storage-backend=s3",
+        "--storage-listen-address=::",
+        "--storage-port=9082",
+        "--storage-read-timeout=1s",
+        "--storage-write-timeout=1s",
+        "--storage-sweep-interval=0",
+        "--storage-sweep-max-tmp-age=1m",
+        "--s3-endpoint=n:1",
+        "--s3-bucket=o",
+        "--s3-prefix=/p/",
+        "--s3-region=q",
+        "--s3-use-ssl=0",
+        "--s3-access-key=r",
+        "--s3-secret-key=s",
+        "--s3-session-token=t",
+        "--s3-anonymous=f",
+        "--enable-webhook",
+        "--webhook-cert-mode=self-signed",
+        "--webhook-cert-dir=/u",
+        "--webhook-port=9444",
+        "--webhook-service-name=v",
+        "--webhook-service-namespace=w",
+        "--webhook-validating-config-name=x",
+        "--webhook-cert-validity=24h",
+        "--leader-election=true",
+        "--leader-election-id=y",
+        "--leader-election-namespace=z",
+        "--metrics-bind-address=127.0.0.1:9083",
+        "--enable-mcp=false",
+        "--mcp-bind-address=:9084",
+        "--mcp-allow-mutations=false",
+        "--tracing-endpoint=c:4317",
+        "--tracing-insecure",
+        "--tracing-sample-ratio=0.5",
+        "--log-level=debug",
+        "--log-format=text",
+        "--version=false",
+    ];
+
+    #[test]
+    fn every_flag_of_the_go_implementation_is_known() {
+        config(&KNOWN, &[]).unwrap();
+        // With the value apart too, where it is no switch.
+        let apart: Vec<_> = KNOWN
+            .iter()
+            .filter(|flag| {
+                !flag.starts_with("--no-cross")
+                    && !matches!(flag.rsplit_once('='), Some((_, "true" | "false" | "0" | "f")))
+            })
+            .flat_map(|flag| flag.split_once('=').map_or_else(|| vec![*flag], |(name, value)| vec![name, value]))
+            .collect();
+        config(&apart, &[]).unwrap();
+        // Their types are checked, and a mistake names its flag.
+        for flag in KNOWN.iter().filter_map(|flag| flag.strip_suffix("=1s").or_else(|| flag.strip_suffix("=24h"))) {
+            let told = config(&[&KNOWN[..], &[&format!("{flag}=-1s")]].concat(), &[]).unwrap_err().to_string();
+            assert!(told.contains(&format!("Invalid {flag}: ")), "{flag}: {told}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_named_at_once() {
         let error = config(
             &[
+                "--enable-flux-integration",
+                "--enable-mcp",
+                "--port=65536",
+                "--read-timeout=-1s",
+                "--jsonnet-endpoint-path=a/b",
                 "--storage-port=0",
                 "--management-port=x",
                 "--storage-backend=nfs",
@@ -428,7 +595,10 @@ mod tests {
         assert_eq!(
             error.0,
             [
-                "nothing to run: this build has no HTTP renderer yet; start the operator with --enable-flux-integration",
+                "Invalid --enable-mcp: there is no MCP server; remove --enable-mcp, --mcp-bind-address and --mcp-allow-mutations",
+                "Invalid --port: must be an integer in 1..65535, got \"65536\"",
+                "Invalid --read-timeout: must not be negative, got \"-1s\"",
+                "Invalid --jsonnet-endpoint-path: must be a word of A-Z a-z 0-9 . _ -, got \"a/b\"",
                 "Invalid --watch-timeout: must be at least 1s, got \"0\"",
                 "Invalid --ext-var: must be KEY=VALUE with a non-empty key",
                 "Invalid --max-concurrent-reconciles: must be at least 1, got \"0\"",
@@ -524,6 +694,46 @@ mod tests {
         for wrong in ["collector", "a@b:1", "grpc://c:1", "c:1/path", "c:99999"] {
             assert!(tracing(&[&format!("--tracing-endpoint={wrong}")]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_webhook_is_off_or_has_a_certificate() {
+        use super::super::{Certificate, Webhook};
+        let webhook = |more: &[&str]| config(&[&ENOUGH[..], more].concat(), &[]).map(|config| config.webhook);
+        assert_eq!(webhook(&["--webhook-cert-mode=self-signed"]), Ok(None));
+        let mounted = Certificate::Mounted("/tmp/k8s-webhook-server/serving-certs".into());
+        assert_eq!(
+            webhook(&["--enable-webhook"]),
+            Ok(Some(Webhook { host: "::".to_owned(), port: 9443, certificate: mounted }))
+        );
+        let ours = ["--enable-webhook", "--webhook-cert-mode=self-signed", "--webhook-validating-config-name=jaas"];
+        let certificate = Certificate::SelfSigned {
+            service: "jaas-webhook".to_owned(),
+            namespace: String::new(),
+            secret: "jaas-webhook-cert".to_owned(),
+            configuration: "jaas".to_owned(),
+            validity: Duration::from_secs(8760 * 3600),
+        };
+        assert_eq!(webhook(&ours), Ok(Some(Webhook { host: "::".to_owned(), port: 9443, certificate })));
+        let told = |more: &[&str]| webhook(more).unwrap_err().to_string();
+        assert_eq!(
+            told(&ours[..2]),
+            "Invalid --webhook-validating-config-name: required when --webhook-cert-mode=self-signed"
+        );
+        assert_eq!(
+            told(&["--enable-webhook", "--webhook-cert-mode=magic", "--webhook-port=0", "--webhook-cert-validity=-1s"]),
+            "Invalid --webhook-port: must be an integer in 1..65535, got \"0\"\n\
+             Invalid --webhook-cert-validity: must not be negative, got \"-1s\"\n\
+             Invalid --webhook-cert-mode: must be one of cert-manager, self-signed, got \"magic\""
+        );
+        assert_eq!(
+            told(&["--enable-webhook", "--webhook-cert-validity=59s"]),
+            "Invalid --webhook-cert-validity: must be at least 1m, got \"59s\""
+        );
+        assert_eq!(
+            config(&["--enable-webhook"], &[]).unwrap_err().to_string(),
+            "Invalid --enable-webhook: --enable-webhook requires --enable-flux-integration"
+        );
     }
 
     #[test]

@@ -20,6 +20,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(parsed.into())
 }
 
+/// Reads on or off in every spelling that Go reads.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
 /// Reads a whole number, also as Helm prints a large one from a values file: `1.6777216e+07`.
 pub(super) fn whole_number(text: &str) -> Result<u64, String> {
     if let Ok(number) = text.trim().parse() {
@@ -55,6 +64,15 @@ pub(super) fn rate(text: &str) -> Result<Option<Duration>, String> {
         Ok(period) if number > 0.0 && !period.is_zero() => Ok(Some(period)),
         _ => Err(wrong()),
     }
+}
+
+/// Reads a segment of a path.
+pub(super) fn segment(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !text.is_empty() && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("must be a word of A-Z a-z 0-9 . _ -".to_owned())
 }
 
 /// Reads a label selector.
@@ -118,6 +136,16 @@ mod tests {
         assert_eq!(seconds("0"), Ok(0));
         assert_eq!(seconds("-1s"), Err("must not be negative".to_owned()));
         assert!(seconds("10").is_err_and(|error| error == "must be a duration like 10s, 5m or 1h30m"));
+    }
+
+    #[test]
+    fn on_and_off_are_spelled_as_in_go() {
+        for (text, expected) in [("1", Ok(true)), ("True", Ok(true)), ("f", Ok(false)), ("FALSE", Ok(false))] {
+            assert_eq!(boolean(text), expected);
+        }
+        for wrong in ["", "yes", "tRUE", "2"] {
+            assert!(boolean(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

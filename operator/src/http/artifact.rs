@@ -19,11 +19,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use jaas_storage::Store;
 use jaas_storage::store::{ArtifactPath, ErrorKind};
 use warp::Filter;
-use warp::path::FullPath;
 use warp::reply::{Reply, Response};
 
 use crate::artifacts::catalog::{Catalog, Standing};
 use crate::artifacts::heal::Alarm;
+use crate::http::path::sent;
 use crate::snippet::outcome::chain;
 use crate::telemetry::metrics::Metrics;
 
@@ -45,7 +45,7 @@ pub struct Artifacts {
 
 /// The route. It answers every path and every method itself.
 pub fn routes(artifacts: Artifacts) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
-    path().and(warp::method()).and(warp::header::headers_cloned()).then(
+    sent().and(warp::method()).and(warp::header::headers_cloned()).then(
         move |path: String, method: Method, headers: HeaderMap| {
             let Artifacts { store, catalog, alarm, metrics } = artifacts.clone();
             async move {
@@ -55,12 +55,6 @@ pub fn routes(artifacts: Artifacts) -> impl Filter<Extract = (Response,), Error 
             }
         },
     )
-}
-
-/// The path as it was sent. warp's own filter panics where a request names a host and no path, as a CONNECT does.
-fn path() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
-    let none = warp::path::end().map(|| "/".to_owned());
-    none.or(warp::path::full().map(|path: FullPath| path.as_str().to_owned())).unify()
 }
 
 async fn answer(

@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
@@ -57,9 +58,54 @@ pub struct Timeouts {
     pub write: Duration,
 }
 
+/// A connection whose client may not dawdle.
+pub type Moving = Pin<Box<TimeoutStream<TcpStream>>>;
+
+/// What a connection begins with.
+pub trait Begin: Clone + Send + Sync + 'static {
+    /// What requests come over then.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Begins; `None` where the client does not go along.
+    fn begin(&self, stream: Moving) -> impl Future<Output = Option<Self::Stream>> + Send;
+}
+
+/// A connection without TLS.
+#[derive(Clone, Copy, Debug)]
+struct Plain;
+
+impl Begin for Plain {
+    type Stream = Moving;
+
+    async fn begin(&self, stream: Moving) -> Option<Moving> {
+        Some(stream)
+    }
+}
+
 /// Serves until `stop`, then for at most `drain` longer to finish what has started.
 pub async fn serve<S, B>(
     listener: TcpListener,
+    service: S,
+    timeouts: Timeouts,
+    stop: CancellationToken,
+    drain: Duration,
+) where
+    S: tower::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: hyper::body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    serve_over(listener, Plain, service, timeouts, stop, drain).await;
+}
+
+/// The same over connections that begin in a way of their own, such as with TLS.
+pub async fn serve_over<S, B>(
+    listener: TcpListener,
+    begin: impl Begin,
     service: S,
     timeouts: Timeouts,
     stop: CancellationToken,
@@ -86,14 +132,15 @@ pub async fn serve<S, B>(
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, place)) = accepted else { continue };
-        let connection = builder
-            .serve_connection(TokioIo::new(moving(stream, timeouts.write)), TowerToHyperService::new(service.clone()))
-            .into_owned();
-        let watched = graceful.watch(connection);
+        let (begin, builder, service) = (begin.clone(), builder.clone(), service.clone());
+        let watcher = graceful.watcher();
         tokio::spawn(async move {
             let _place = place;
+            let Some(stream) = begin.begin(moving(stream, timeouts.write)).await else { return };
+            let connection =
+                builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
             // A client that went away is not our error.
-            let _ = watched.await;
+            let _ = watcher.watch(connection).await;
         });
     }
     drop(listener);
@@ -103,7 +150,7 @@ pub async fn serve<S, B>(
 }
 
 /// Cuts a client that takes nothing for too long, so that it does not hold its place.
-fn moving(stream: TcpStream, limit: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+fn moving(stream: TcpStream, limit: Duration) -> Moving {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout((!limit.is_zero()).then_some(limit));
     // hyper's own limit starts with the first byte, so that one who sends none would stay for ever.

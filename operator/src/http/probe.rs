@@ -24,6 +24,12 @@ use crate::mounted::{Mounted, Trouble as LibraryTrouble};
 #[derive(Clone)]
 pub struct Health {
     flags: Arc<Flags>,
+    operator: Option<Parts>,
+}
+
+/// What an operator has besides.
+#[derive(Clone)]
+struct Parts {
     store: Condition,
     watches: Watches,
     authority: Authority,
@@ -72,7 +78,12 @@ impl Answer {
 impl Health {
     /// A process that has not started yet, its store, its watches, its right to write, and the libraries in its folders.
     pub fn new(store: Condition, watches: Watches, authority: Authority, libraries: Mounted) -> Self {
-        Self { flags: Arc::default(), store, watches, authority, libraries }
+        Self { flags: Arc::default(), operator: Some(Parts { store, watches, authority, libraries }) }
+    }
+
+    /// A process that has not started yet and has no operator.
+    pub fn alone() -> Self {
+        Self { flags: Arc::default(), operator: None }
     }
 
     /// The sockets are bound and the store is open.
@@ -88,25 +99,30 @@ impl Health {
     fn answer(&self, probe: Probe) -> (StatusCode, Answer) {
         let started = self.flags.started.load(Ordering::Relaxed);
         let ready = started && !self.flags.draining.load(Ordering::Relaxed);
+        let reconciles = || self.operator.as_ref().is_some_and(|parts| parts.watches.is_ready_to_reconcile());
         let (holds, otherwise) = match probe {
             Probe::Start => (started, "not_started"),
             Probe::Ready => (ready, "not_ready"),
-            Probe::Reconcile => (ready && self.watches.is_ready_to_reconcile(), "not_ready"),
+            Probe::Reconcile if self.operator.is_none() => {
+                return (StatusCode::NOT_FOUND, Answer::plain("no_operator"));
+            }
+            Probe::Reconcile => (ready && reconciles(), "not_ready"),
             Probe::Live => (true, "ok"),
         };
         let (status, word) = if holds { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, otherwise) };
         let mut answer = Answer::plain(word);
+        let Some(parts) = &self.operator else { return (status, answer) };
         if matches!(probe, Probe::Ready | Probe::Reconcile) {
-            answer.storage = self.store.trouble();
-            answer.watches = self.watches.troubles();
+            answer.storage = parts.store.trouble();
+            answer.watches = parts.watches.troubles();
         }
         if probe == Probe::Ready {
-            answer.libraries.clone_from(&self.libraries.state().troubles);
+            answer.libraries.clone_from(&parts.libraries.state().troubles);
             // That a process has just begun is no trouble to somebody who asks whether it serves.
             answer.watches.retain(|_, trouble| trouble.cause != Cause::Starting);
         }
         if probe == Probe::Reconcile {
-            answer.leader = Some(self.authority.permit().is_ok());
+            answer.leader = Some(parts.authority.permit().is_ok());
         }
         (status, answer)
     }
@@ -175,6 +191,14 @@ mod tests {
             let bucket = &said["watches"]["Bucket"];
             assert_eq!((&bucket["cause"], &bucket["message"]), (&json!("forbidden"), &json!("no right")), "{said}");
         }
+
+        let alone = Health::alone();
+        assert_eq!(told(&alone, Probe::Start).0, 503);
+        alone.started();
+        for probe in [Probe::Start, Probe::Ready, Probe::Live] {
+            assert_eq!(told(&alone, probe), (200, json!({"status": "ok"})), "{probe:?}");
+        }
+        assert_eq!(told(&alone, Probe::Reconcile), (404, json!({"status": "no_operator"})));
 
         health.draining();
         assert_eq!(told(&health, Probe::Ready).0, 503);

@@ -4,6 +4,7 @@
 
 use jaas_api::source::LibraryRef;
 use jaas_api::{JsonnetSnippet, Reason};
+use jaas_storage::artifact::path;
 
 use super::inputs::{Own, Tree};
 use super::outcome::Refusal;
@@ -28,19 +29,20 @@ pub fn spec(
     is_mounted: impl Fn(&str) -> bool,
 ) -> Result<Checked, Refusal> {
     let account = account(snippet, settings)?;
-    let taken = snippet
-        .spec
-        .external_variables
-        .iter()
-        .find(|variable| settings.external_variables.contains_key(&variable.name));
-    if let Some(variable) = taken {
+    if let Some(name) = taken_variables(snippet, settings).first() {
         return Err(Refusal::new(
             Reason::ExternalVariableConflict,
-            format!("spec.externalVariables[{:?}] conflicts with --ext-var", variable.name),
+            format!("spec.externalVariables[{name:?}] conflicts with --ext-var"),
         ));
     }
     aliases(&snippet.spec.libraries, is_mounted)?;
     Ok(Checked { account })
+}
+
+/// Names of variables that the operator itself defines, in the order of the spec.
+pub fn taken_variables<'a>(snippet: &'a JsonnetSnippet, settings: &Snippets) -> Vec<&'a str> {
+    let names = snippet.spec.external_variables.iter().map(|variable| variable.name.as_str());
+    names.filter(|name| settings.external_variables.contains_key(*name)).collect()
 }
 
 /// Whose rights are used, whatever else is wrong with the spec.
@@ -78,26 +80,42 @@ fn is_account_name(name: &str) -> bool {
 }
 
 fn aliases(libraries: &[LibraryRef], is_mounted: impl Fn(&str) -> bool) -> Result<(), Refusal> {
-    for library in libraries {
-        let alias = library.alias();
-        if !is_segment(alias) {
-            return Err(Refusal::new(
-                Reason::InvalidSpec,
-                format!(
-                    "spec.libraries import alias {alias:?} must be a single path segment (allowed: one [A-Za-z0-9._-] segment, no slash or traversal)"
-                ),
-            ));
-        }
-    }
-    if let Some((position, library)) = libraries.iter().enumerate().find(|(_, library)| is_mounted(library.alias())) {
+    segments(libraries)?;
+    if let Some((position, alias)) = shadowing(libraries, is_mounted) {
         return Err(Refusal::new(
             Reason::InvalidSpec,
             format!(
-                "spec.libraries[{position}] importPath {:?} shadows OCI-mounted library; rename the import alias or remove the LibraryRef",
-                library.alias()
+                "spec.libraries[{position}] importPath {alias:?} shadows OCI-mounted library; rename the import alias or remove the LibraryRef"
             ),
         ));
     }
+    distinct(libraries)
+}
+
+/// Whether every alias is one segment of a path.
+///
+/// # Errors
+/// The first that is not.
+pub fn segments(libraries: &[LibraryRef]) -> Result<(), Refusal> {
+    let Some(alias) = libraries.iter().map(LibraryRef::alias).find(|alias| !is_segment(alias)) else { return Ok(()) };
+    Err(Refusal::new(
+        Reason::InvalidSpec,
+        format!(
+            "spec.libraries import alias {alias:?} must be a single path segment (allowed: one [A-Za-z0-9._-] segment, no slash or traversal)"
+        ),
+    ))
+}
+
+/// The first alias that a mounted library has, and where it stands.
+pub fn shadowing(libraries: &[LibraryRef], is_mounted: impl Fn(&str) -> bool) -> Option<(usize, &str)> {
+    libraries.iter().map(LibraryRef::alias).enumerate().find(|(_, alias)| is_mounted(alias))
+}
+
+/// Whether every library has an alias of its own.
+///
+/// # Errors
+/// The first that has not.
+pub fn distinct(libraries: &[LibraryRef]) -> Result<(), Refusal> {
     for (position, library) in libraries.iter().enumerate() {
         if libraries[..position].iter().any(|earlier| earlier.alias() == library.alias()) {
             return Err(Refusal::new(
@@ -163,11 +181,21 @@ pub fn mounted(alias: &str, why: &str) -> Refusal {
 
 /// A snippet that is made of itself. What other namespaces have is not for its readers.
 pub fn cycle(namespace: &str, way: &[Name]) -> Refusal {
-    let shown = |it: &Name| if it.namespace == namespace { it.to_string() } else { "another namespace".to_owned() };
-    let mut way: Vec<_> = way.iter().map(shown).collect();
-    way.dedup();
-    Refusal::new(Reason::DependencyCycle, format!("spec.sourceRef chain forms a cycle: {}", way.join(" → ")))
+    let own = |it: &Name| it.namespace == namespace;
+    let ways = way.chunk_by(|one, next| !own(one) && !own(next));
+    let ways = ways.filter_map(<[Name]>::first);
+    let shown = ways.map(|it| if own(it) { it.to_string() } else { "another namespace".to_owned() });
+    let shown: Vec<_> = shown.collect();
+    Refusal::new(Reason::DependencyCycle, format!("spec.sourceRef chain forms a cycle: {}", shown.join(" → ")))
 }
+
+/// The first of these names that consumers would not take out of an artifact with `output: source`, and why.
+pub fn unsafe_entry<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<(&'a str, &'static str)> {
+    names.find_map(|name| Some((name.as_str(), path::unsafe_name(name)?)))
+}
+
+/// What such names must be.
+pub const SAFE_ENTRIES: &str = "allowed: relative paths of [A-Za-z0-9._/-] without hidden or empty segments";
 
 fn entry(snippet: &JsonnetSnippet, is_there: bool) -> Result<(), Refusal> {
     if is_there {

@@ -3,10 +3,11 @@
 use jaas_api::Reason;
 use jaas_api::snippet::Output;
 use jaas_api::source::Variable as NamedVariable;
-use jaas_render::worker::EvaluateError;
+use jaas_render::worker::{Ending, EvaluateError};
 use jaas_render::{Failure, Request, Variable};
-use jaas_storage::artifact::{ENTRY_LIMIT, Entries, TOTAL_LIMIT, path};
+use jaas_storage::artifact::{ENTRY_LIMIT, Entries, TOTAL_LIMIT};
 
+use super::check;
 use super::gather::Gathered;
 use super::inputs::Tree;
 use super::observe::Seen;
@@ -62,36 +63,97 @@ async fn run(
 ) -> Attempt<Result<Vec<u8>, Refusal>> {
     // The request is made once it is its turn: a thousand that wait should not hold a thousand copies of their files.
     let _turn = stopwatch.time(world, Stage::Queue, world.turns.take(seen.key.namespace())).await;
+    let _evaluating = world.suspects.evaluating(&seen.key);
     let _running = world.metrics.evaluation_started();
     let request = request(world, seen, gathered);
+    let limit = Limit::of(seen.snippet.spec.output, world.settings.max_artifact_bytes);
+    let evaluation = world.workers.evaluate(seen.key.namespace(), &request, limit.written());
     let begun = std::time::Instant::now();
-    let answer = stopwatch.time(world, Stage::Evaluate, world.workers.evaluate(&request)).await;
+    let answer = stopwatch.time(world, Stage::Evaluate, evaluation).await;
     world.metrics.flow().evaluated(word(&answer), begun.elapsed());
-    Ok(match answer {
-        Ok(rendered) => Ok(rendered.bytes),
-        Err(EvaluateError::Failed(failure)) => Err(refusal(&failure)),
-        Err(EvaluateError::Timeout(limit)) => {
-            let limit = kube::core::Duration::from(limit);
-            let (namespace, name) = (seen.key.namespace(), seen.key.name());
-            tracing::warn!(namespace, name, timeout = %limit, "Jsonnet evaluation timed out");
-            Err(Refusal::new(Reason::EvaluationTimeout, format!("evaluation exceeded {limit}")))
-        }
-        Err(error @ (EvaluateError::Died { .. } | EvaluateError::TooLarge { .. })) => {
-            Err(Refusal::new(Reason::EvaluationFailed, super::outcome::chain(&error)))
-        }
+    match answer {
+        Ok(rendered) => Ok(Ok(rendered.bytes)),
         Err(error @ EvaluateError::Unavailable(_)) => {
             world.metrics.eval_unavailable(&seen.key);
-            return Err(Deferred::internal("starting an evaluation worker", Reason::EvaluationFailed, error));
+            Err(Deferred::internal("starting an evaluation worker", Reason::EvaluationFailed, error))
         }
-    })
+        Err(error) => {
+            if let EvaluateError::Timeout { limit, .. } = &error {
+                let limit = kube::core::Duration::from(*limit);
+                let (namespace, name) = (seen.key.namespace(), seen.key.name());
+                tracing::warn!(namespace, name, timeout = %limit, "Jsonnet evaluation timed out");
+            }
+            Ok(Err(refused(&error, limit)))
+        }
+    }
+}
+
+/// Most bytes that a snippet may render to, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    /// Those who fetch the artifact.
+    Consumers(u64),
+    /// The administrator.
+    Configured(u64),
+}
+
+impl Limit {
+    /// Text beyond the limit that is still written, so that a small excess is told in bytes.
+    const MARGIN: u64 = 64 << 10;
+
+    fn of(output: Output, configured: Option<u64>) -> Self {
+        match (output, configured) {
+            // What it renders to is not published.
+            (Output::Source, _) => Self::Consumers(TOTAL_LIMIT),
+            (Output::Rendered | Output::Manifests, Some(limit)) if limit < ENTRY_LIMIT => Self::Configured(limit),
+            (Output::Rendered | Output::Manifests, _) => Self::Consumers(ENTRY_LIMIT),
+        }
+    }
+
+    /// Most bytes that are written at all.
+    fn written(self) -> u64 {
+        let (Self::Consumers(limit) | Self::Configured(limit)) = self;
+        limit.saturating_add(Self::MARGIN)
+    }
+}
+
+/// Why there is nothing to publish, of an evaluation that was had.
+fn refused(error: &EvaluateError, limit: Limit) -> Refusal {
+    let reason = match error {
+        EvaluateError::Failed(failure) => return refusal(failure),
+        EvaluateError::Timeout { .. } => Reason::EvaluationTimeout,
+        EvaluateError::TooLarge { .. } => Reason::EvaluationOutOfMemory,
+        EvaluateError::Unavailable(_) => Reason::EvaluationFailed,
+        EvaluateError::OutputTooLarge { limit: written } => {
+            let allowed = match limit {
+                Limit::Consumers(limit) => {
+                    format!("consumers cap extraction at {limit} bytes per entry; split the snippet")
+                }
+                Limit::Configured(limit) => {
+                    format!("--max-artifact-bytes allows {limit}; split the snippet or ask the administrator")
+                }
+            };
+            let message =
+                format!("the rendered text is more than {written} bytes, where writing it was ended; {allowed}");
+            return Refusal::new(Reason::ArtifactTooLarge, message);
+        }
+        EvaluateError::Died { cause } => match cause.ending {
+            Ending::OutOfMemory(_) | Ending::Killed => Reason::EvaluationOutOfMemory,
+            Ending::StackOverflow => Reason::EvaluationTooDeep,
+            Ending::OutOfTime => Reason::EvaluationTimeout,
+            Ending::Forbidden | Ending::Signal(_) | Ending::Exit(_) | Ending::Babble => Reason::EvaluationFailed,
+        },
+    };
+    Refusal::new(reason, super::outcome::chain(error))
 }
 
 /// How an evaluation ended, as metrics tell it.
-fn word<T>(answer: &Result<T, EvaluateError>) -> &'static str {
+pub(crate) fn word<T>(answer: &Result<T, EvaluateError>) -> &'static str {
     match answer {
         Ok(_) => "rendered",
         Err(EvaluateError::Failed(_)) => "failed",
-        Err(EvaluateError::Timeout(_)) => "timeout",
+        Err(EvaluateError::Timeout { .. }) => "timeout",
+        Err(EvaluateError::OutputTooLarge { .. }) => "too_large",
         Err(EvaluateError::Died { .. } | EvaluateError::TooLarge { .. }) => "killed",
         Err(EvaluateError::Unavailable(_)) => "unavailable",
     }
@@ -143,11 +205,12 @@ fn content_of(seen: &Seen, gathered: &Gathered<'_>, rendered: Vec<u8>) -> Result
         Output::Manifests => jaas_storage::Content::document("manifests.yaml", rendered),
         Output::Source => {
             let entries: Entries = gathered.files.to_bytes();
-            if let Some((name, why)) = entries.keys().find_map(|name| Some((name, path::unsafe_name(name)?))) {
+            if let Some((name, why)) = check::unsafe_entry(entries.keys()) {
                 return Err(Refusal::new(
                     Reason::InvalidSpec,
                     format!(
-                        "publisher: source entry name would be dropped by consumers: {name:?} ({why}; allowed: relative paths of [A-Za-z0-9._/-] without hidden or empty segments)"
+                        "publisher: source entry name would be dropped by consumers: {name:?} ({why}; {})",
+                        check::SAFE_ENTRIES
                     ),
                 ));
             }
@@ -191,6 +254,8 @@ fn within_limits(content: &jaas_storage::Content, configured: Option<u64>) -> Re
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use jaas_render::worker::{Death, Scene};
+
     use super::*;
 
     fn document(size: u64) -> jaas_storage::Content {
@@ -202,6 +267,52 @@ mod tests {
         jaas_storage::Content::tree(
             entries.map(|(n, size)| (format!("f{n}"), vec![b' '; usize::try_from(*size).unwrap()])).collect(),
         )
+    }
+
+    fn died(ending: Ending) -> EvaluateError {
+        let scene = Scene { entry: "team/app/main.jsonnet".to_owned(), ..Scene::default() };
+        EvaluateError::Died { cause: Death { ending, last_words: String::new(), scene } }
+    }
+
+    #[test]
+    fn each_end_of_a_worker_has_its_reason() {
+        let reason = |error| refused(&error, Limit::Consumers(ENTRY_LIMIT)).reason;
+        for (ending, expected) in [
+            (Ending::OutOfMemory(Some(64)), Reason::EvaluationOutOfMemory),
+            (Ending::Killed, Reason::EvaluationOutOfMemory),
+            (Ending::StackOverflow, Reason::EvaluationTooDeep),
+            (Ending::OutOfTime, Reason::EvaluationTimeout),
+            (Ending::Forbidden, Reason::EvaluationFailed),
+            (Ending::Signal(11), Reason::EvaluationFailed),
+            (Ending::Exit(1), Reason::EvaluationFailed),
+            (Ending::Babble, Reason::EvaluationFailed),
+        ] {
+            assert_eq!(reason(died(ending)), expected, "{ending:?}");
+        }
+        assert_eq!(reason(EvaluateError::TooLarge { bytes: 2, limit: 1 }), Reason::EvaluationOutOfMemory);
+        let stack = Failure::Evaluation("stack overflow, try to reduce recursion".to_owned());
+        assert_eq!(
+            reason(EvaluateError::Failed(stack)),
+            Reason::EvaluationFailed,
+            "--max-stack is the program's affair"
+        );
+    }
+
+    #[test]
+    fn text_that_was_not_written_to_its_end_is_refused_with_who_says_so() {
+        let message = |configured| {
+            let limit = Limit::of(Output::Rendered, configured);
+            let refusal = refused(&EvaluateError::OutputTooLarge { limit: limit.written() }, limit);
+            assert_eq!(refusal.reason, Reason::ArtifactTooLarge);
+            refusal.message
+        };
+        assert_eq!(
+            message(Some(100)),
+            "the rendered text is more than 65636 bytes, where writing it was ended; --max-artifact-bytes allows 100; split the snippet or ask the administrator"
+        );
+        let consumers = "the rendered text is more than 16842752 bytes, where writing it was ended; consumers cap extraction at 16777216 bytes per entry; split the snippet";
+        assert_eq!(message(None), consumers);
+        assert_eq!(message(Some(u64::MAX)), consumers);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use kube::runtime::reflector::Store as Cache;
 use super::memory::Memory;
 use super::outcome::{Attempt, Deferred};
 use super::pace::Paces;
+use super::suspects::Suspects;
 use crate::artifacts::condition::Condition;
 use crate::artifacts::custody::Custody;
 use crate::artifacts::heal::Alarm;
@@ -57,9 +58,11 @@ pub struct World {
     /// What each namespace takes of the store, and may.
     pub quotas: Quotas,
     /// Workers that evaluate.
-    pub workers: Pool,
+    pub workers: Arc<Pool>,
     /// Turns at the workers.
     pub turns: Slots,
+    /// Who was being evaluated when the process died.
+    pub suspects: Suspects,
     /// All watched snippets.
     pub snippets: Cache<JsonnetSnippet>,
     /// All watched libraries.

@@ -6,6 +6,7 @@ mod process;
 pub mod queue;
 mod ready;
 mod watches;
+mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,7 @@ pub use flow::Flow;
 pub use leadership::Leadership;
 pub use queue::Queue;
 pub use watches::Watches;
+pub use webhook::Webhook;
 
 /// Upper bounds of the size histogram, in bytes.
 const SIZE_BUCKETS: [f64; 10] =
@@ -85,6 +87,11 @@ struct ConditionLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NamespaceLabels {
     namespace: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LayerLabels {
+    layer: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -181,6 +188,7 @@ struct Inner {
     eval_unavailable_total: Counter,
     eval_in_flight: Gauge,
     eval_max_concurrent: Gauge,
+    eval_isolated: Family<LayerLabels, Gauge>,
     sweep_failures_total: Counter,
     token_mint_failures_total: Family<AccountLabels, Counter>,
     stage_seconds: Family<StageLabels, Histogram>,
@@ -191,6 +199,7 @@ struct Inner {
     watches: Watches,
     flow: Flow,
     leadership: Leadership,
+    webhook: Webhook,
     readiness: ready::Readiness,
 }
 
@@ -254,13 +263,19 @@ impl Metrics {
         let eval_unavailable_total = Counter::default();
         registry.register(
             "jaas_eval_unavailable",
-            "Renders that were put off because no worker could be had",
+            "Renders that were put off, and requests that were refused, because no worker could be had",
             eval_unavailable_total.clone(),
         );
         let eval_in_flight = Gauge::default();
         registry.register("jaas_eval_in_flight", "Evaluations that run now", eval_in_flight.clone());
         let eval_max_concurrent = Gauge::default();
         registry.register("jaas_eval_max_concurrent", "Evaluations that may run at once", eval_max_concurrent.clone());
+        let eval_isolated = Family::default();
+        registry.register(
+            "jaas_eval_isolated",
+            "Whether the kernel keeps evaluations from files, networks and other processes, by layer",
+            eval_isolated.clone(),
+        );
         // An evaluation that is out of time is killed, so none runs on after its caller left.
         registry.register(
             "jaas_eval_outstanding_timed_out",
@@ -303,6 +318,7 @@ impl Metrics {
         let watches = Watches::registered(&mut registry);
         let flow = Flow::registered(&mut registry);
         let leadership = Leadership::registered(&mut registry);
+        let webhook = Webhook::registered(&mut registry);
         let readiness = ready::Readiness::default();
         registry.register_collector(Box::new(readiness.clone()));
         registry.register_collector(Box::new(process::Process));
@@ -318,6 +334,7 @@ impl Metrics {
             eval_unavailable_total,
             eval_in_flight,
             eval_max_concurrent,
+            eval_isolated,
             sweep_failures_total,
             token_mint_failures_total,
             stage_seconds,
@@ -328,6 +345,7 @@ impl Metrics {
             watches,
             flow,
             leadership,
+            webhook,
             readiness,
         }))
     }
@@ -350,6 +368,11 @@ impl Metrics {
     /// Those of the election.
     pub fn leadership(&self) -> &Leadership {
         &self.0.leadership
+    }
+
+    /// Those of the admission webhook.
+    pub fn webhook(&self) -> &Webhook {
+        &self.0.webhook
     }
 
     /// From now on a scrape tells how these snippets are.
@@ -410,6 +433,13 @@ impl Metrics {
     /// Evaluations may run this many at once.
     pub fn evaluation_limit(&self, limit: usize) {
         self.0.eval_max_concurrent.set(i64::try_from(limit).unwrap_or(i64::MAX));
+    }
+
+    /// What keeps evaluations apart from everything else.
+    pub fn evaluations_isolated(&self, landlock: bool, seccomp: bool) {
+        for (layer, holds) in [("landlock", landlock), ("seccomp", seccomp)] {
+            self.0.eval_isolated.get_or_create(&LayerLabels { layer }).set(i64::from(holds));
+        }
     }
 
     /// An evaluation runs for as long as the returned value lives.
@@ -498,6 +528,11 @@ impl Metrics {
     pub fn eval_unavailable(&self, key: &Key) {
         self.0.eval_unavailable_total.inc();
         self.0.snippet_eval_unavailable_total.get_or_create(&snippet_labels(key)).inc();
+    }
+
+    /// A request was refused because as many evaluations ran as may.
+    pub fn eval_rejected(&self) {
+        self.0.eval_unavailable_total.inc();
     }
 
     /// A published file was looked for.

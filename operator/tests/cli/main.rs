@@ -39,7 +39,13 @@ fn enough(folder: &Path) -> Vec<String> {
     let mut args: Vec<String> = fixed.iter().map(|arg| (*arg).to_owned()).collect();
     args.push(format!("--storage-path={}", folder.join("store").display()));
     args.push(kubeconfig(folder));
+    args.extend([format!("--port={}", free()), format!("--management-port={}", free())]);
     args
+}
+
+/// A port that nobody listens on.
+fn free() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn fails(args: &[String], message: &str) {
@@ -69,6 +75,20 @@ fn misuse_is_2_and_names_every_mistake() {
     let said = text(&incomplete.stderr);
     for flag in ["storage-path", "storage-base-url", "storage-port"] {
         assert!(said.contains(&format!("Invalid --{flag}: ")), "{flag} is not in\n{said}");
+    }
+}
+
+#[test]
+fn what_there_is_not_is_refused_with_a_sentence() {
+    for (args, sentence) in [
+        (&["mcp"][..], "there is no MCP server"),
+        (&["mcp", "--max-stack=1"], "there is no MCP server"),
+        (&["--enable-mcp"], "Invalid --enable-mcp: there is no MCP server; remove"),
+        (&["--mcp-allow-mutations=1"], "Invalid --mcp-allow-mutations: requires --enable-mcp"),
+    ] {
+        let output = run(args);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args:?}");
+        assert!(text(&output.stderr).contains(sentence), "{args:?}: {}", text(&output.stderr));
     }
 }
 

@@ -101,6 +101,10 @@ reasons! {
     ArtifactLost: true,
     /// The API server could not be reached or answered with an error that may pass.
     ApiUnavailable: true,
+    /// The evaluation needs more memory than `--evaluation-memory`.
+    EvaluationOutOfMemory: true,
+    /// The evaluation nests deeper than its stack.
+    EvaluationTooDeep: true,
 }
 
 /// A word that is no [`Reason`].

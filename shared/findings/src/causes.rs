@@ -110,6 +110,7 @@ edges! {
     Always: [OperatorNotFound, NoPods, ScaledToZero, NoLeader, LeaderStuck, HolderGone, OperatorLacksRights]
         => [Unanswered, GenerationLag, NeverJudged, Terminating];
     Always: [QueueLong] => [Unanswered, GenerationLag, NeverJudged];
+    Always: [OperatorNotFound, NoPods, ScaledToZero, CrashLoop, PodNotReady, ImageNotPulled, PodCannotStart] => [WebhookUnanswered];
     Always: [EvaluationTimeout] => [EvaluationsAbandoned, EvaluationsFull];
     Always: [EvaluationsAbandoned] => [EvaluationsFull];
     Always: [ObjectStoreUnreachable, Throttled, VolumeUnavailable, EvaluationsFull] => [ReconcileSlow, QueueLong];
@@ -120,7 +121,7 @@ edges! {
         VolumeFull, NoInodes, VolumeDenied, KeysRefused, ObjectStoreUnreachable, BucketMissing, Throttled, ClockSkew,
         VolumeReadOnly, VolumeUnavailable, SilentFailure, NamespaceFull, ArtifactLost, ArtifactConflict, InvalidSpec, LibraryNotFound,
         CrossNamespace, VariableConflict, AccountMissing, AccountDenied, EvaluationFailed, EvaluationTimeout,
-        ArtifactTooLarge, NoManifests, InvalidManifests, SourceNotSupported, SourceNotReady, SourceFetchFailed,
+        EvaluationOutOfMemory, EvaluationTooDeep, ArtifactTooLarge, NoManifests, InvalidManifests, SourceNotSupported, SourceNotReady, SourceFetchFailed,
         DependencyCycle, ApiUnavailable,
     ] => [Backoff];
 }

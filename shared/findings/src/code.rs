@@ -146,6 +146,8 @@ codes! {
     SourceFetchFailed = "R724" => reasons::SOURCE_FETCH_FAILED,
     DependencyCycle = "R725" => reasons::DEPENDENCY_CYCLE,
     ApiUnavailable = "R726" => reasons::API_UNAVAILABLE,
+    EvaluationOutOfMemory = "R727" => reasons::EVALUATION_OUT_OF_MEMORY,
+    EvaluationTooDeep = "R728" => reasons::EVALUATION_TOO_DEEP,
 
     QueueLong = "Q801" => queue::QUEUE_LONG,
     ReconcileSlow = "Q802" => queue::RECONCILE_SLOW,
@@ -153,6 +155,7 @@ codes! {
     EvaluationsAbandoned = "Q804" => queue::EVALUATIONS_ABANDONED,
 
     WebhookCertificate = "W901" => webhook::WEBHOOK_CERTIFICATE,
+    WebhookUnanswered = "W902" => webhook::WEBHOOK_UNANSWERED,
 }
 
 /// A word that is no code.

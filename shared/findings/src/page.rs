@@ -161,7 +161,6 @@ pub fn explain(code: Code, width: usize) -> String {
         ("Reasons", reasons(entry, str::to_owned)),
         ("Alerts", entry.alerts.join(", ")),
         ("Metrics", entry.metrics.join(", ")),
-        ("Read on", entry.address(code)),
     ] {
         if !body.is_empty() {
             let _ = writeln!(text, "\n{heading}");
@@ -211,7 +210,6 @@ mod tests {
             "jaas_storage_up",
             "R706",
             "kubectl jaas storage prune --expired --all -A",
-            "\nRead on\n  https://jaas.projects.metio.wtf/findings/#s401\n",
             "L0: reads; L1: asks for what the operator would do anyway; L2:",
         ] {
             assert!(text.contains(part), "{part} is missing:\n{text}");

@@ -22,9 +22,6 @@ use crate::finding::{Command, Danger};
 /// The page that is generated from the registry, below the root of the documentation.
 pub const PAGE: &str = "findings.md";
 
-/// Root of the documentation on the web.
-pub const SITE: &str = "https://jaas.projects.metio.wtf/";
-
 /// What is known of a code without looking at an installation.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -119,11 +116,6 @@ impl Entry {
         format!("{PAGE}#{}", code.as_str().to_lowercase())
     }
 
-    /// The same on the web.
-    pub fn address(&self, code: Code) -> String {
-        format!("{SITE}{}/#{}", PAGE.trim_end_matches(".md"), code.as_str().to_lowercase())
-    }
-
     /// The advice as a finding carries it.
     pub fn commands(&self) -> Vec<Command> {
         let owned = |advice: &Advice| Command {
@@ -173,12 +165,6 @@ mod tests {
                 assert!(advice.command.len() <= 100 && !advice.why.is_empty(), "{code}: {advice:?}");
             }
         }
-    }
-
-    #[test]
-    fn the_address_of_a_page_is_where_the_runbooks_are() {
-        assert_eq!(Code::LeaderStuck.entry().address(Code::LeaderStuck), format!("{SITE}findings/#p112"));
-        assert!(jaas_api::reason::RUNBOOK_BASE_URL.starts_with(SITE));
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub(crate) fn check(code: Code, facts: &Facts) -> Option<Outcome> {
         | Code::AccountDenied
         | Code::EvaluationFailed
         | Code::EvaluationTimeout
+        | Code::EvaluationOutOfMemory
+        | Code::EvaluationTooDeep
         | Code::ArtifactTooLarge
         | Code::NoManifests
         | Code::InvalidManifests
@@ -145,5 +147,6 @@ pub(crate) fn check(code: Code, facts: &Facts) -> Option<Outcome> {
         Code::EvaluationsAbandoned => queue::evaluations_abandoned(facts),
 
         Code::WebhookCertificate => webhook::certificate(facts),
+        Code::WebhookUnanswered => webhook::unanswered(facts),
     })
 }

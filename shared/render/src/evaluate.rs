@@ -3,25 +3,23 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::RandomState;
-use std::rc::Rc;
 
 use jrsonnet_evaluator::error::ErrorKind;
-use jrsonnet_evaluator::function::{CallLocation, FuncVal};
+use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::stack::limit_stack_depth;
 use jrsonnet_evaluator::tla::{TlaArg, apply_tla};
-use jrsonnet_evaluator::trace::PathResolver;
 use jrsonnet_evaluator::{IStr, SourcePath, StackTraceElement, State, Thunk, Val, with_state};
-use jrsonnet_gcmodule::{Acyclic, collect_thread_cycles};
-use jrsonnet_stdlib::{ContextInitializer, TracePrinter};
+use jrsonnet_gcmodule::collect_thread_cycles;
 
 use crate::import::Tree;
 use crate::location::Location;
 use crate::manifest::{Path, Unwritable};
 use crate::request::{Failure, Output, Rendered, Request, Variable};
+use crate::stdlib::Library;
 use crate::{diagnostic, kubernetes, manifest};
 
 /// Names the engine and the writers of this crate. Whenever the bytes of any answer could change, this does.
-pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, writer 1";
+pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, writer 2";
 
 /// The stack depth of go-jsonnet, for requests that set none.
 const DEFAULT_STACK: u32 = 500;
@@ -110,12 +108,7 @@ impl Program {
             misread: RefCell::default(),
         };
         let entry = tree.entry();
-        let library = ContextInitializer::new(PathResolver::FileName);
-        {
-            let mut settings = library.settings_mut();
-            settings.trace_printer = Rc::new(Silence);
-            settings.ext_vars = variables.into_iter().collect();
-        }
+        let library = Library::new(variables);
         let mut state = State::builder();
         state.import_resolver(tree).context_initializer(library);
         Self { state: state.build(), entry, arguments }
@@ -174,14 +167,6 @@ fn bind(
             (name.as_str().into(), value)
         })
         .collect()
-}
-
-/// `std.trace` is for the author of a program at a terminal; here its text would reach the log of the operator.
-#[derive(Acyclic)]
-struct Silence;
-
-impl TracePrinter for Silence {
-    fn print_trace(&self, _: CallLocation<'_>, _: IStr) {}
 }
 
 #[cfg(test)]

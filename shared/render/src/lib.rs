@@ -7,6 +7,8 @@
 //! [`evaluate`] runs a program in the calling thread and can abort the whole process, because the engine can neither be
 //! interrupted nor limited. A process that has anything else to do uses [`worker::Pool`], which runs it in a child.
 
+mod budget;
+pub mod collect;
 mod comments;
 mod diagnostic;
 mod evaluate;
@@ -17,6 +19,7 @@ mod manifest;
 mod octets;
 pub mod reach;
 mod request;
+mod stdlib;
 mod token;
 pub mod worker;
 

@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 use jrsonnet_evaluator::val::StrValue;
 use jrsonnet_evaluator::{Error, NumValue, ObjValue, Val, ensure_sufficient_stack, error::ErrorKind, val::ArrValue};
 
+use crate::budget;
+
 /// One level of nesting.
 const INDENT: &str = "   ";
 
@@ -66,6 +68,8 @@ pub(crate) fn json(value: &Val) -> Result<String, Unwritable> {
     let mut writer = Writer { text: String::new(), depth: 0 };
     writer.value(value)?;
     writer.text.push('\n');
+    writer.check_budget()?;
+    budget::finished(writer.text.len());
     Ok(writer.text)
 }
 
@@ -86,7 +90,12 @@ impl Writer {
             Val::Obj(object) => self.nested(|writer| writer.object(object))?,
             Val::Func(_) => return Err(runtime("a function cannot be written as JSON").into()),
         }
-        Ok(())
+        self.check_budget()
+    }
+
+    /// Ends the writing of a text that nobody will take, before it takes all memory.
+    fn check_budget(&self) -> Result<(), Unwritable> {
+        if budget::allows(self.text.len()) { Ok(()) } else { Err(runtime("the rendered text is too large").into()) }
     }
 
     fn nested(&mut self, write: impl FnOnce(&mut Self) -> Result<(), Unwritable>) -> Result<(), Unwritable> {
@@ -164,40 +173,46 @@ impl Writer {
     }
 
     fn escaped(&mut self, text: &str) {
-        let mut copied = 0;
-        for (at, c) in text.char_indices() {
-            let escape = match c {
-                '"' => "\\\"",
-                '\\' => "\\\\",
-                '\u{8}' => "\\b",
-                '\u{c}' => "\\f",
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                c if c.is_control() => "",
-                _ => continue,
-            };
-            self.text.push_str(&text[copied..at]);
-            copied = at + c.len_utf8();
-            self.text.push_str(escape);
-            if escape.is_empty() {
-                // Writing to a string cannot fail.
-                let _ = write!(self.text, "\\u{:04x}", u32::from(c));
-            }
+        if !budget::allows(self.text.len() + text.len()) {
+            return;
         }
-        self.text.push_str(&text[copied..]);
+        escape(text, &mut self.text);
     }
 
-    /// Whole numbers with all their digits, others like `%.17g` in C.
     fn number(&mut self, number: NumValue) {
-        let number = number.get();
-        // Writing to a string cannot fail.
-        let _ = if number.fract() == 0.0 {
-            write!(self.text, "{number:.0}")
-        } else {
-            self.text.write_str(&fraction(number))
-        };
+        self.text.push_str(&number_text(number.get()));
     }
+}
+
+/// Appends a string as it stands between the quotes of a JSON string.
+pub(crate) fn escape(text: &str, written: &mut String) {
+    let mut copied = 0;
+    for (at, c) in text.char_indices() {
+        let escape = match c {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            c if c.is_control() => "",
+            _ => continue,
+        };
+        written.push_str(&text[copied..at]);
+        copied = at + c.len_utf8();
+        written.push_str(escape);
+        if escape.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = write!(written, "\\u{:04x}", u32::from(c));
+        }
+    }
+    written.push_str(&text[copied..]);
+}
+
+/// Whole numbers with all their digits, others like `%.17g` in C.
+pub(crate) fn number_text(number: f64) -> String {
+    if number.fract() == 0.0 { format!("{number:.0}") } else { fraction(number) }
 }
 
 /// `%.17g` of a number that is not whole; such a number is below 2^53, so only small ones need an exponent.

@@ -3,8 +3,14 @@
 //! Every rate stands beside the rate that the harness itself reaches with the same writes and the same watches open, because an
 //! absolute number says more of the machine than of the operator.
 
+#[path = "figures/hostile.rs"]
+mod hostile;
+#[path = "figures/parity.rs"]
+mod parity;
 #[path = "figures/plugin.rs"]
 mod plugin;
+#[path = "figures/renderer.rs"]
+mod renderer;
 #[path = "figures/sources.rs"]
 mod sources;
 
@@ -58,6 +64,15 @@ struct Arguments {
     /// Measures only sources, a library of many snippets, and tenants beside each other.
     #[arg(long)]
     sources: bool,
+    /// Measures only what hostile programs of one tenant cost the others and the operator.
+    #[arg(long)]
+    hostile: bool,
+    /// Measures only the renderer beside go-jsonnet.
+    #[arg(long)]
+    parity: bool,
+    /// Measures only requests to the HTTP renderer.
+    #[arg(long)]
+    renderer: bool,
     /// Measures only how an emptied store recovers.
     #[arg(long)]
     recovery: bool,
@@ -68,6 +83,12 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.parity {
+        return runner::finish(parity::measure(&arguments.profile).map(|()| ExitCode::SUCCESS));
+    }
+    if arguments.renderer {
+        return runner::finish(renderer::measure(&arguments.profile).map(|()| ExitCode::SUCCESS));
+    }
     runner::finish(prepare(&arguments).map(|()| ExitCode::SUCCESS))
 }
 
@@ -97,6 +118,9 @@ async fn measure(plane: &ControlPlane, plugin: &Path, launcher: &Launcher, argum
     }
     if arguments.sources {
         return sources::measure(plane, arguments.count).await;
+    }
+    if arguments.hostile {
+        return hostile::measure(plane, arguments.count).await;
     }
     let mut operator = Operator::ready(plane, OperatorOptions::default()).await?;
     if arguments.recovery {

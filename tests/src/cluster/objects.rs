@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ADMIN, CLAIM, Keys, LEASE, MANAGEMENT, METRICS, STORAGE, STORAGE_PATH, Settings, Store};
+use super::{ADMIN, CLAIM, Keys, LEASE, MANAGEMENT, METRICS, RENDERER, STORAGE, STORAGE_PATH, Settings, Store};
 use crate::kubelet::Addressing;
 use crate::operator::SERVICE_ACCOUNT;
 
@@ -119,6 +119,8 @@ fn arguments(namespace: &str, base_url: &str, settings: &Settings) -> Vec<String
         "--leader-election-retry-period=400ms".to_owned(),
         format!("--watch-namespaces={}", settings.watched(namespace).join(",")),
         format!("--storage-base-url={base_url}"),
+        "--listen-address=0.0.0.0".to_owned(),
+        format!("--port={RENDERER}"),
         "--storage-listen-address=0.0.0.0".to_owned(),
         format!("--storage-port={STORAGE}"),
         "--management-listen-address=0.0.0.0".to_owned(),

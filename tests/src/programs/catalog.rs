@@ -133,6 +133,19 @@ pub(super) const PROMTOOL: Recipe = Recipe {
     tags: "remove_all_sd",
 };
 
+pub(super) const JSONNET: Recipe = Recipe {
+    name: "go-jsonnet",
+    folder: "jsonnet",
+    module: GO_JSONNET,
+    package: ".",
+    first_time: "10 s",
+    stamp: Stamp::None,
+    tags: "",
+};
+
+/// The reference implementation of Jsonnet.
+pub(super) const GO_JSONNET: &str = "github.com/google/go-jsonnet";
+
 impl Recipe {
     /// The version that the folder pins.
     pub(super) fn version(&self) -> Result<String> {
@@ -183,7 +196,7 @@ pub(super) fn pinned_version(name: &str, module: &str) -> Result<String> {
         .with_context(|| format!("{} requires no {module}", path.display()))
 }
 
-/// A short hash over the module files of `folders`, further `inputs`, and the toolchain.
+/// A short hash over the module files and the sources of `folders`, further `inputs`, and the toolchain.
 pub(super) fn key(folders: &[&str], inputs: &[&str], go: &Go) -> Result<String> {
     let mut hash = Sha256::new();
     for name in folders {
@@ -191,6 +204,10 @@ pub(super) fn key(folders: &[&str], inputs: &[&str], go: &Go) -> Result<String> 
             let path = folder(name).join(file);
             hash.update(fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
             hash.update([0]);
+        }
+        // Only a program of our own has a source beside them.
+        if let Ok(source) = fs::read(folder(name).join("main.go")) {
+            hash.update(source);
         }
     }
     for input in inputs.iter().chain(Go::SETTINGS.map(|(_, value)| value).iter()) {

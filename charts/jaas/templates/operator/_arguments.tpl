@@ -1,12 +1,49 @@
 {{/* The command line, one argument a line. */}}
 {{- define "jaas.arguments" -}}
+{{ include "jaas.arguments.renderer" . }}
+{{ include "jaas.arguments.evaluation" . }}
+{{- if .Values.operator.enabled }}
 - --enable-flux-integration
 {{ include "jaas.arguments.election" . }}
 {{ include "jaas.arguments.snippets" . }}
-{{ include "jaas.arguments.evaluation" . }}
 {{ include "jaas.arguments.backend" . }}
 {{ include "jaas.arguments.storage" . }}
+{{- end }}
+{{- include "jaas.arguments.libraries" . }}
 {{ include "jaas.arguments.management" . }}
+{{- end }}
+
+{{- define "jaas.arguments.renderer" -}}
+{{- $arguments := .Values.arguments -}}
+- {{ printf "--listen-address=%s" $arguments.listenAddress | quote }}
+- {{ printf "--port=%d" (int64 .Values.ports.http) | quote }}
+- {{ printf "--read-timeout=%s" (include "jaas.text" $arguments.readTimeout) | quote }}
+- {{ printf "--write-timeout=%s" (include "jaas.text" $arguments.writeTimeout) | quote }}
+- {{ printf "--jsonnet-endpoint-path=%s" (include "jaas.text" $arguments.jsonnetEndpointPath) | quote }}
+- {{ printf "--snippet-directory=%s" .Values.paths.snippets | quote }}
+{{- end }}
+
+{{/* Folders of libraries. Of two libraries of one name that of the last folder counts. */}}
+{{- define "jaas.arguments.libraries" -}}
+{{- $operator := .Values.operator.enabled }}
+{{- if $operator }}
+{{- range .Values.operator.libraries.paths }}
+- {{ printf "--library-path=%s" . | quote }}
+{{- end }}
+{{- end }}
+{{- range $name := splitList "," (include "jaas.images.order" .) }}
+{{- if $name }}
+- {{ printf "--library-path=%s/%s" $.Values.paths.libraries $name | quote }}
+{{- end }}
+{{- end }}
+{{- if $operator }}
+{{- range $name, $image := .Values.operator.libraries.images }}
+- {{ printf "--library-path=%s/images/%s" (include "jaas.libraries" $) $name | quote }}
+{{- end }}
+{{- if .Values.operator.libraries.configMaps }}
+- {{ printf "--library-path=%s/configmaps" (include "jaas.libraries" .) | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "jaas.arguments.election" -}}
@@ -41,15 +78,6 @@
 {{- end }}
 - {{ printf "--flux-namespace=%s" $operator.sources.fluxNamespace | quote }}
 - {{ printf "--source-cache=%s" (include "jaas.bytes" (list "operator.sources.cache" $operator.sources.cache)) | quote }}
-{{- range $operator.libraries.paths }}
-- {{ printf "--library-path=%s" . | quote }}
-{{- end }}
-{{- range $name, $image := $operator.libraries.images }}
-- {{ printf "--library-path=%s/images/%s" (include "jaas.libraries" $) $name | quote }}
-{{- end }}
-{{- if $operator.libraries.configMaps }}
-- {{ printf "--library-path=%s/configmaps" (include "jaas.libraries" .) | quote }}
-{{- end }}
 {{- with $operator.runbookBaseURL }}
 - {{ printf "--runbook-base-url=%s" . | quote }}
 {{- end }}
@@ -129,14 +157,31 @@
 {{- else }}
 - "--metrics-bind-address=0"
 {{- end }}
+{{- $operator := .Values.operator.enabled }}
 {{- with .Values.operator.tracing }}
-{{- if .endpoint }}
+{{- if and $operator .endpoint }}
 - {{ printf "--tracing-endpoint=%s" .endpoint | quote }}
 - {{ printf "--tracing-insecure=%t" .insecure | quote }}
 - {{ printf "--tracing-sample-ratio=%s" (include "jaas.text" .sampleRatio) | quote }}
 {{- end }}
 {{- end }}
-{{- if .Values.operator.admin.enabled }}
+{{- with .Values.operator.webhook }}
+{{- if and $operator .enabled }}
+- "--enable-webhook"
+- {{ printf "--webhook-listen-address=%s" .listenAddress | quote }}
+- {{ printf "--webhook-port=%d" (int64 $.Values.ports.webhook) | quote }}
+- {{ printf "--webhook-cert-mode=%s" .certMode | quote }}
+{{- if eq .certMode "cert-manager" }}
+- {{ printf "--webhook-cert-dir=%s" .certDir | quote }}
+{{- else }}
+- {{ printf "--webhook-service-namespace=%s" $.Release.Namespace | quote }}
+- {{ printf "--webhook-secret-name=%s" .secretName | quote }}
+- {{ printf "--webhook-validating-config-name=%s" (include "jaas.webhook.name" $) | quote }}
+- {{ printf "--webhook-cert-validity=%s" (include "jaas.text" .selfSignedValidity) | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $operator .Values.operator.admin.enabled }}
 - {{ printf "--admin-bind-address=127.0.0.1:%d" (int64 .Values.ports.admin) | quote }}
 {{- end }}
 - {{ printf "--shutdown-delay=%s" $arguments.shutdownDelay | quote }}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jaas_api::snippet::Output;
-use jaas_render::worker::{EvaluateError, Limits, Pool};
+use jaas_render::worker::{EvaluateError, Limits, Pool, Scene};
 use jaas_render::{Request, Variable};
 use jaas_storage::Content;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use super::super::{Error, Verdict};
 use super::input::Input;
 use crate::cli::RenderArgs;
 use crate::exit::Exit;
+use crate::facts::quantity;
 use crate::operator::Operator;
 use crate::view::{Detail, Entry, Rendered, Report, to_milliseconds};
 
@@ -39,13 +40,15 @@ pub(super) async fn run(
     let mut last = None;
     for _ in 0..runs {
         let begun = Instant::now();
-        match pool.evaluate(&request).await {
+        match pool.evaluate(&request.label, &request, 0).await {
             Ok(rendered) => last = Some(rendered),
             Err(error) => return Ok(failed(&error)),
         }
         seconds.push(to_milliseconds(begun.elapsed().as_secs_f64()));
     }
-    let Some(rendered) = last else { return Ok(failed(&EvaluateError::Timeout(timeout))) };
+    let Some(rendered) = last else {
+        return Ok(failed(&EvaluateError::Timeout { limit: timeout, scene: Scene::default() }));
+    };
     let is_measured = args.stats || args.time;
     let text = String::from_utf8_lossy(&rendered.bytes).into_owned();
     report.detail = Some(Detail::Rendered(Rendered {
@@ -74,7 +77,7 @@ pub(super) async fn content(
     operator: Option<&Operator>,
 ) -> Result<Result<Content, Verdict>, Error> {
     let (pool, request, _) = prepared(args, &input, operator)?;
-    let rendered = match pool.evaluate(&request).await {
+    let rendered = match pool.evaluate(&request.label, &request, 0).await {
         Ok(rendered) => rendered.bytes,
         Err(error) => return Ok(Err(failed(&error))),
     };
@@ -87,7 +90,8 @@ pub(super) async fn content(
 
 fn prepared(args: &RenderArgs, input: &Input, operator: Option<&Operator>) -> Result<(Pool, Request, Duration), Error> {
     let timeout = args.evaluation_timeout.or_else(|| operator.and_then(self::timeout)).unwrap_or(TIMEOUT);
-    let limits = Limits { timeout, memory_bytes: MEMORY, max_workers: 1 };
+    let memory_bytes = operator.and_then(self::memory).unwrap_or(MEMORY);
+    let limits = Limits { timeout, memory_bytes, max_workers: 1, spare_workers: 0 };
     let request = request(input, variables(args, operator)?, operator);
     Ok((Pool::new(PathBuf::from(SELF), limits), request, timeout))
 }
@@ -103,6 +107,10 @@ fn failed(error: &EvaluateError) -> Verdict {
 fn timeout(operator: &Operator) -> Option<Duration> {
     let signed = operator.argument("evaluation-timeout")?.parse::<jiff::SignedDuration>().ok()?;
     Duration::try_from(signed).ok()
+}
+
+fn memory(operator: &Operator) -> Option<u64> {
+    quantity(operator.argument("evaluation-memory")?)
 }
 
 /// The operator's own variables, and those of the command line in their place.
@@ -175,10 +183,11 @@ mod tests {
 
     #[test]
     fn the_operators_variables_and_limits_hold() {
-        let operator = operator(&["--ext-var=region=eu", "--max-stack=7", "--evaluation-timeout=1m30s"], |_| ());
+        let flags = ["--ext-var=region=eu", "--max-stack=7", "--evaluation-timeout=1m30s", "--evaluation-memory=160Mi"];
+        let operator = operator(&flags, |_| ());
         let asked = request(&program("x.jsonnet", "1".to_owned()), operator.external_variables().0, Some(&operator));
         assert_eq!(asked.external_variables["region"], Variable::Text("eu".to_owned()));
         assert_eq!((asked.max_stack, asked.entry.as_str(), asked.label.as_str()), (7, "x.jsonnet", "file/x.jsonnet"));
-        assert_eq!(timeout(&operator), Some(Duration::from_secs(90)));
+        assert_eq!((timeout(&operator), memory(&operator)), (Some(Duration::from_secs(90)), Some(160 << 20)));
     }
 }

@@ -23,6 +23,7 @@ pub struct Flow {
     eval_seconds: Family<OneLabel, Histogram>,
     publish_failures: Family<OneLabel, Counter>,
     requests: Family<RequestLabels, Counter>,
+    renderer_requests: Family<RequestLabels, Counter>,
 }
 
 impl Flow {
@@ -34,6 +35,7 @@ impl Flow {
             eval_seconds: Family::new_with_constructor(|| Histogram::new(TIME_BUCKETS)),
             publish_failures: Family::default(),
             requests: Family::default(),
+            renderer_requests: Family::default(),
         };
         registry.register("jaas_source_fetches", "Downloads of sources by their result", flow.fetches.clone());
         registry.register(
@@ -61,6 +63,11 @@ impl Flow {
             "Requests to the storage server, by method and HTTP status",
             flow.requests.clone(),
         );
+        registry.register(
+            "jaas_renderer_http_requests",
+            "Requests to the HTTP renderer, by method and HTTP status",
+            flow.renderer_requests.clone(),
+        );
         flow
     }
 
@@ -83,9 +90,17 @@ impl Flow {
 
     /// The storage server answered.
     pub fn answered(&self, method: &http::Method, status: http::StatusCode) {
-        // Anybody may send any word as a method.
-        let method = if matches!(*method, http::Method::GET | http::Method::HEAD) { method.as_str() } else { "other" };
-        let labels = [("method", method.to_owned()), ("code", status.as_u16().to_string())];
-        self.requests.get_or_create(&labels).inc();
+        self.requests.get_or_create(&request(method, status)).inc();
     }
+
+    /// The HTTP renderer answered.
+    pub fn rendered(&self, method: &http::Method, status: http::StatusCode) {
+        self.renderer_requests.get_or_create(&request(method, status)).inc();
+    }
+}
+
+fn request(method: &http::Method, status: http::StatusCode) -> RequestLabels {
+    // Anybody may send any word as a method.
+    let method = if matches!(*method, http::Method::GET | http::Method::HEAD) { method.as_str() } else { "other" };
+    [("method", method.to_owned()), ("code", status.as_u16().to_string())]
 }

@@ -127,4 +127,8 @@ pub struct Webhook {
     pub expires: Known<Timestamp>,
     /// Whether the API server's bundle verifies the served certificate.
     pub trusted: Known<bool>,
+    /// Whether a change is refused that the webhook could not be asked about.
+    pub refuses: Known<bool>,
+    /// Ready addresses behind its Service.
+    pub ready_endpoints: Known<u32>,
 }

@@ -74,6 +74,21 @@ pub(crate) const EVALUATION_TIMEOUT: Entry = failing("the evaluation takes too l
     .reasons(&[Reason::EvaluationTimeout])
     .alerts(&["JaaSEvalSaturation", "JaaSSnippetReconcileErrorsHigh"]);
 
+pub(crate) const EVALUATION_OUT_OF_MEMORY: Entry = failing("the evaluation needs too much memory")
+    .means("The program asked for more memory than `--evaluation-memory`, and its worker was ended. What was published stays, and no other snippet noticed.")
+    .because("A loop that builds ever larger values, or a program that is simply large. The condition has the limit and the file that was loaded last.")
+    .type_in(&[
+        look("kubectl jaas render NAME -n NAMESPACE --time", "evaluates it here, with the same limits"),
+        nudge("kubectl jaas suspend NAME -n NAMESPACE", "keeps it from being tried again"),
+    ])
+    .reasons(&[Reason::EvaluationOutOfMemory]);
+
+pub(crate) const EVALUATION_TOO_DEEP: Entry = failing("the evaluation nests too deep")
+    .means("Fields, calls or brackets nest deeper than the stack of an evaluation, and its worker was ended. What was published stays, and no other snippet noticed.")
+    .because("Most often a field that refers to itself through another object, such as `{ a: ({} + $).a }`, which `--max-stack` does not count; else source text of thousands of brackets.")
+    .type_in(&[RENDER, nudge("kubectl jaas suspend NAME -n NAMESPACE", "keeps it from being tried again")])
+    .reasons(&[Reason::EvaluationTooDeep]);
+
 pub(crate) const ARTIFACT_TOO_LARGE: Entry = failing("the result is too large")
     .means("What the snippet renders to is larger than `--max-artifact-bytes` or than what consumers take. It is not published.")
     .because("A list that grew, or a limit that is too small for it.")

@@ -12,7 +12,7 @@ use crate::facts::{Facts, HealthState, Snippet, Usage};
 use crate::finding::{Evidence, Finding, Subject};
 use crate::known::Why;
 
-/// `R711` to `R726`, and the other codes that a reason alone leads to.
+/// `R711` to `R728`, and the other codes that a reason alone leads to.
 pub(crate) fn by_reason(facts: &Facts, code: Code) -> Outcome {
     let snippets = ask::snippets(facts)?;
     let reasons = code.entry().reasons;

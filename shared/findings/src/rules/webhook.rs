@@ -32,3 +32,23 @@ pub(crate) fn certificate(facts: &Facts) -> Outcome {
     }
     Ok(Seen::from(finding).blind_to(blind))
 }
+
+/// `W902`.
+pub(crate) fn unanswered(facts: &Facts) -> Outcome {
+    let found = facts.signals.webhook.told("the admission webhook")?;
+    let Some(webhook) = found else { return Err(Stop::skip("there is no admission webhook")) };
+    let ready = webhook.ready_endpoints.told("the addresses behind the webhook's Service")?;
+    if *ready > 0 {
+        return Ok(Seen::fine());
+    }
+    let refuses = webhook.refuses.told("what becomes of a change that nobody could be asked about");
+    let is_refused = refuses.as_ref().map_or(true, |refuses| **refuses);
+    let what = if is_refused { "changes of snippets and libraries are refused" } else { "changes pass unchecked" };
+    let mut finding = Finding::new(Code::WebhookUnanswered, what)
+        .about([Subject::new("ValidatingWebhookConfiguration", "", &webhook.name)])
+        .with(Evidence::seen("ready addresses behind its Service", ready).instead_of("one at least"));
+    if !is_refused {
+        finding = finding.as_bad_as(Severity::Warning);
+    }
+    Ok(Seen::from(finding).blind_to(refuses.err()))
+}

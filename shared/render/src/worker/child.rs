@@ -3,23 +3,32 @@
 use std::any::Any;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::{fs, thread};
+use std::thread;
+use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
+use rustix::process::Resource;
+use rustix::time::{ClockId, clock_gettime};
 
-use super::death::OUT_OF_MEMORY;
-use super::frame::{self, Answer};
-use crate::evaluate;
-use crate::request::{Failure, Request};
+use super::death::{OUT_OF_MEMORY, TOO_DEEP};
+use super::frame::{self, Answer, Hello, Order, Refused};
+use super::memory::Account;
+use super::{STACK, confine, note};
+use crate::request::{Failure, Rendered, Request};
+use crate::{budget, evaluate};
 
-/// The stack of an evaluation in bytes. It bounds how deep source text may nest: about 20,000 brackets.
-const STACK: usize = 64 << 20;
+/// What an idle worker may keep beyond what it started with, in bytes: idle ones are no part of any limit.
+const KEPT: u64 = 8 << 20;
+
+/// What a worker does with a request.
+type Evaluation = fn(Request) -> Result<Rendered, Failure>;
 
 /// What the parent tells by arguments.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Orders {
-    /// Address space in bytes; zero is no limit.
+    /// Address space in bytes, beyond what is in use before the first request; zero is no limit.
     memory: u64,
+    /// Processor time of a request in seconds; zero is no limit.
+    processor: u64,
     /// The process that the worker must not outlive.
     parent: Option<u64>,
 }
@@ -27,8 +36,14 @@ struct Orders {
 /// Serves as a worker until standard input ends. Call this first thing in `main`, before any thread exists.
 #[must_use]
 pub fn run() -> ExitCode {
+    run_with(evaluate::run)
+}
+
+/// As [`run`], with `evaluation` in the place of the engine and all limits in force.
+#[must_use]
+pub fn run_with(evaluation: fn(Request) -> Result<Rendered, Failure>) -> ExitCode {
     let orders = Orders::read(std::env::args().skip(2));
-    match orders.and_then(|orders| serve(&orders)) {
+    match orders.and_then(|orders| serve(&orders, evaluation)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{error}");
@@ -37,20 +52,32 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn serve(orders: &Orders) -> io::Result<ExitCode> {
-    confine(orders)?;
-    let unused = address_space();
+fn serve(orders: &Orders, evaluation: Evaluation) -> io::Result<ExitCode> {
+    confine::limits(orders.parent)?;
+    let account = Account::open()?;
+    let isolation = confine::isolate();
+    let baseline = account.address_space();
+    if orders.memory > 0 {
+        let most = baseline.saturating_add(orders.memory);
+        confine::limit(Resource::As, most, Some(most))?;
+    }
+    note::take();
     let mut requests = io::stdin().lock();
     let mut answers = io::stdout().lock();
-    while let Some(request) = frame::read(&mut requests)? {
-        let Some(mut answer) = answer(request) else {
-            return Ok(ExitCode::from(OUT_OF_MEMORY));
+    let mut say = |frame: Vec<u8>| answers.write_all(&frame).and_then(|()| answers.flush());
+    say(frame::encode(&Hello { isolation, baseline })?)?;
+    while let Some(order) = frame::read(&mut requests)? {
+        if orders.processor > 0 {
+            let used = u64::try_from(clock_gettime(ClockId::ProcessCPUTime).tv_sec).unwrap_or_default();
+            confine::limit(Resource::Cpu, used.saturating_add(orders.processor), None)?;
+        }
+        let mut answer = match answer(order, evaluation) {
+            Ok(answer) => answer,
+            Err(code) => return Ok(ExitCode::from(code)),
         };
         // What the allocator keeps for itself would be missing in the next evaluation, which must not fail for it.
-        let kept = address_space().saturating_sub(unused);
-        answer.last |= orders.memory > 0 && kept > orders.memory / 4;
-        answers.write_all(&frame::encode(&answer)?)?;
-        answers.flush()?;
+        answer.last |= account.address_space().saturating_sub(baseline) > KEPT;
+        say(frame::encode(&answer)?)?;
         if answer.last {
             break;
         }
@@ -58,57 +85,43 @@ fn serve(orders: &Orders) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives up memory and core dumps, and ties this process to its parent.
-fn confine(orders: &Orders) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    // A parent that ended before the call above sends no signal.
-    let parent = getppid().and_then(|parent| u64::try_from(parent.as_raw_nonzero().get()).ok());
-    if orders.parent.is_some() && orders.parent != parent {
-        return Err(io::Error::other("the parent process has ended"));
-    }
-    limit(Resource::Core, 0)?;
-    if orders.memory > 0 {
-        limit(Resource::As, orders.memory)?;
-    }
-    Ok(())
-}
-
-fn limit(resource: Resource, most: u64) -> io::Result<()> {
-    let limit = Rlimit { current: Some(most), maximum: Some(most) };
-    Ok(setrlimit(resource, limit)?)
-}
-
-/// Evaluates on a thread of its own, which takes everything the engine holds for a thread with it. `None` when even the
-/// stack does not fit into the memory.
-fn answer(request: Request) -> Option<Answer> {
-    let evaluation =
-        thread::Builder::new().name("evaluation".to_owned()).stack_size(STACK).spawn(move || evaluate::run(request));
-    let (outcome, last) = match evaluation.ok()?.join() {
-        Ok(outcome) => (outcome, false),
-        Err(panic) => (Err(Failure::Evaluation(describe(&*panic)?)), true),
+/// Evaluates on a thread of its own, which takes everything the engine holds for a thread with it.
+///
+/// # Errors
+/// The exit code of a process that cannot go on.
+fn answer(order: Order, evaluation: Evaluation) -> Result<Answer, u8> {
+    let Order { request, max_output_bytes } = order;
+    let work = move || {
+        note::start();
+        budget::within(max_output_bytes, || evaluation(request))
     };
-    Some(Answer { outcome, last })
+    let stack = usize::try_from(STACK).unwrap_or(usize::MAX);
+    let thread = thread::Builder::new().name("evaluation".to_owned()).stack_size(stack).spawn(work);
+    // Not even the stack fits into the memory.
+    let thread = thread.map_err(|_| OUT_OF_MEMORY)?;
+    let (outcome, last) = match thread.join() {
+        Ok(Some(outcome)) => (outcome.map_err(Refused::Failure), false),
+        Ok(None) => (Err(Refused::OutputTooLarge), false),
+        Err(panic) => (Err(Refused::Failure(Failure::Evaluation(describe(&*panic)?))), true),
+    };
+    Ok(Answer { outcome, last })
 }
 
-/// `None` when the memory is used up.
-fn describe(panic: &(dyn Any + Send)) -> Option<String> {
+/// What a panic says.
+///
+/// # Errors
+/// The exit code, when it is one of a stack that grew until the memory was used up.
+fn describe(panic: &(dyn Any + Send)) -> Result<String, u8> {
     let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("without a message");
     // The engine grows its stack piece by piece.
-    let out_of_memory = message.starts_with("allocating stack failed");
-    (!out_of_memory).then(|| format!("the engine panicked: {message}"))
-}
-
-/// The address space in use, in bytes; zero if unknown.
-fn address_space() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .map_or(0, |kibibytes: u64| kibibytes << 10)
+    if message.starts_with("allocating stack failed") {
+        return Err(TOO_DEEP);
+    }
+    Ok(format!("the engine panicked: {message}"))
 }
 
 impl Orders {
@@ -118,6 +131,7 @@ impl Orders {
             let number = arguments.next().and_then(|value| value.parse().ok());
             match (name.as_str(), number) {
                 ("--memory", Some(bytes)) => orders.memory = bytes,
+                ("--processor", Some(seconds)) => orders.processor = seconds,
                 ("--parent", Some(process)) => orders.parent = Some(process),
                 _ => {
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("unusable argument {name}")));
@@ -126,6 +140,12 @@ impl Orders {
         }
         Ok(orders)
     }
+}
+
+/// The processor time that goes with a deadline, in whole seconds: the deadline comes first, this is for a parent that
+/// cannot keep it. Zero is no limit.
+pub(super) fn processor_seconds(timeout: Duration) -> u64 {
+    if timeout.is_zero() { 0 } else { timeout.as_secs().saturating_add(2) }
 }
 
 #[cfg(test)]
@@ -141,7 +161,10 @@ mod tests {
     #[test]
     fn orders_are_read_from_the_arguments() {
         assert_eq!(read(&[]).unwrap(), Orders::default());
-        assert_eq!(read(&["--memory", "1024", "--parent", "1"]).unwrap(), Orders { memory: 1024, parent: Some(1) });
+        assert_eq!(
+            read(&["--memory", "1024", "--processor", "7", "--parent", "1"]).unwrap(),
+            Orders { memory: 1024, processor: 7, parent: Some(1) }
+        );
     }
 
     #[test]
@@ -152,7 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn the_address_space_in_use_is_known() {
-        assert!(address_space() > 1 << 20);
+    fn processor_time_ends_after_the_deadline() {
+        assert_eq!(processor_seconds(Duration::ZERO), 0);
+        assert_eq!(processor_seconds(Duration::from_millis(300)), 2);
+        assert_eq!(processor_seconds(Duration::from_secs(5)), 7);
     }
 }

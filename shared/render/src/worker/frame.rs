@@ -5,15 +5,49 @@ use std::io::{self, Read};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::request::{Failure, Rendered};
+use super::confine::Isolation;
+use crate::request::{Failure, Rendered, Request};
 
 /// The bytes of the length.
 pub(super) const HEADER: usize = 4;
 
+/// What a worker says once, before the first request.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Hello {
+    /// What the kernel enforces on it.
+    pub(super) isolation: Isolation,
+    /// The address space that it takes while idle, in bytes.
+    pub(super) baseline: u64,
+}
+
+/// What a worker is asked.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Order {
+    pub(super) request: Request,
+    /// The most bytes that may be written; zero is no limit.
+    pub(super) max_output_bytes: u64,
+}
+
+/// As [`Order`], without a copy of the request.
+#[derive(Serialize)]
+pub(super) struct OrderOf<'a> {
+    pub(super) request: &'a Request,
+    pub(super) max_output_bytes: u64,
+}
+
+/// Why a worker has no rendered text.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Refused {
+    /// Evaluation answered so.
+    Failure(Failure),
+    /// The text grew beyond its limit.
+    OutputTooLarge,
+}
+
 /// What a worker says to one request.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Answer {
-    pub(super) outcome: Result<Rendered, Failure>,
+    pub(super) outcome: Result<Rendered, Refused>,
     /// Whether the worker ends after this answer.
     pub(super) last: bool,
 }
@@ -57,7 +91,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::Request;
     use crate::evaluate::tests::request;
 
     #[test]

@@ -2,29 +2,35 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::frame::{self, Answer};
+use super::confine::Isolation;
+use super::frame::{self, Answer, OrderOf, Refused};
 use super::launcher::Launcher;
 use super::process::Worker;
+use super::roster::Roster;
 use super::{Death, EvaluateError, Limits};
 use crate::request::{Rendered, Request};
 
 /// Evaluations after which a worker is replaced, so that nothing it may have lost adds up.
 const LIFETIME: u32 = 10_000;
 
+/// How long a worker waits for its owner's next request.
+const REST: Duration = Duration::from_secs(60);
+
 type Outcome = Result<Rendered, EvaluateError>;
 
 /// Evaluates in workers. Use it from one runtime only, for whose end its workers do not wait.
 ///
 /// # Guarantees
-/// At most [`Limits::max_workers`] processes exist, from the start of each until it is reaped. Requests that have to
-/// wait are served in the order they came. A worker evaluates one request at a time and is used again for the next one,
-/// unless it died, was killed, or has served long enough.
+/// At most [`Limits::max_workers`] evaluations run, each from the start of its worker until that is reaped or rests.
+/// Requests that have to wait are served in the order they came. A worker evaluates one request at a time, serves one
+/// owner in its life, and is used again for that owner's next request, unless it died, was killed, has served or rested
+/// long enough, or keeps memory. As many as run at once may rest, and [`Limits::spare_workers`] have served nobody.
 pub struct Pool {
     inner: Arc<Inner>,
 }
@@ -32,8 +38,23 @@ pub struct Pool {
 struct Inner {
     limits: Limits,
     slots: Arc<Semaphore>,
-    idle: Mutex<Vec<Worker>>,
+    waiting: Mutex<Waiting>,
     launcher: Launcher,
+}
+
+#[derive(Default)]
+struct Waiting {
+    roster: Roster<Worker>,
+    /// Whether a task looks after those that rest too long.
+    watched: bool,
+}
+
+/// One request on its way.
+struct Errand {
+    owner: String,
+    entry: String,
+    frame: Vec<u8>,
+    max_output_bytes: u64,
 }
 
 impl Pool {
@@ -46,25 +67,51 @@ impl Pool {
             inner: Arc::new(Inner {
                 limits,
                 slots: Arc::new(Semaphore::new(limits.max_workers)),
-                idle: Mutex::default(),
+                waiting: Mutex::default(),
                 launcher: Launcher::new(program, limits),
             }),
         }
     }
 
-    /// Evaluates `request` in a worker, waiting for a free one first.
+    /// Starts the spare workers, and tells what the kernel enforces on them.
+    ///
+    /// # Errors
+    /// Where no worker can be started.
+    pub async fn prepare(&self) -> io::Result<Isolation> {
+        let (worker, isolation) = self.inner.start().await?;
+        let mut waiting = self.inner.waiting();
+        if waiting.roster.lacks_spare(self.inner.limits.spare_workers) {
+            waiting.roster.started(Some(worker));
+        }
+        drop(waiting);
+        self.inner.refill();
+        Ok(isolation)
+    }
+
+    /// Evaluates `request` in a worker of `owner`, waiting for a free one first. Of rendered text at most
+    /// `max_output_bytes` are taken; zero is no limit.
     ///
     /// # Errors
     /// Every variant of [`EvaluateError`]. The next evaluation is not affected by any of them.
     ///
     /// # Cancel safety
     /// Dropping the future kills the evaluation. Its slot is free once the worker is reaped.
-    pub async fn evaluate(&self, request: &Request) -> Result<Rendered, EvaluateError> {
+    pub async fn evaluate(
+        &self,
+        owner: &str,
+        request: &Request,
+        max_output_bytes: u64,
+    ) -> Result<Rendered, EvaluateError> {
         let slot = Arc::clone(&self.inner.slots).acquire_owned().await;
         let slot = slot.map_err(|closed| EvaluateError::Unavailable(io::Error::other(closed)))?;
-        let frame = self.inner.encode(request)?;
+        let errand = Errand {
+            owner: owner.to_owned(),
+            entry: request.label.clone(),
+            frame: self.inner.encode(request, max_output_bytes)?,
+            max_output_bytes,
+        };
         let (caller, outcome) = oneshot::channel();
-        tokio::spawn(Arc::clone(&self.inner).serve(slot, frame, caller));
+        tokio::spawn(Arc::clone(&self.inner).serve(slot, errand, caller));
         let ending = |_| Err(EvaluateError::Unavailable(io::Error::other("the runtime is ending")));
         outcome.await.unwrap_or_else(ending)
     }
@@ -75,13 +122,19 @@ impl Pool {
         self.inner.limits.max_workers - self.inner.slots.available_permits()
     }
 
-    /// How many workers wait for a request now.
+    /// How many workers wait for their owner's next request now.
     #[must_use]
     pub fn idle(&self) -> usize {
-        self.inner.idle().len()
+        self.inner.waiting().roster.rested()
     }
 
-    /// How many workers there can be.
+    /// How many workers have served nobody yet.
+    #[must_use]
+    pub fn spare(&self) -> usize {
+        self.inner.waiting().roster.spare()
+    }
+
+    /// How many evaluations there can be at once.
     #[must_use]
     pub fn max_workers(&self) -> usize {
         self.inner.limits.max_workers
@@ -89,20 +142,20 @@ impl Pool {
 }
 
 impl Inner {
-    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives one request to a worker. Runs apart from its caller, so that it ends in order when the caller does not wait.
-    async fn serve(self: Arc<Self>, slot: OwnedSemaphorePermit, frame: Vec<u8>, mut caller: oneshot::Sender<Outcome>) {
-        let outcome = match self.worker().await {
+    async fn serve(self: Arc<Self>, slot: OwnedSemaphorePermit, errand: Errand, mut caller: oneshot::Sender<Outcome>) {
+        let outcome = match self.worker(&errand.owner).await {
             Ok(mut worker) => {
-                let exchange = deadline(self.limits.timeout, worker.exchange(&frame));
+                let exchange = worker.exchange(&errand.entry, &errand.frame, errand.max_output_bytes);
                 let end = tokio::select! {
-                    end = exchange => end,
+                    end = deadline(self.limits.timeout, exchange) => end,
                     () = caller.closed() => None,
                 };
-                self.settle(worker, end).await
+                self.settle(worker, errand, end).await
             }
             Err(error) => Err(EvaluateError::Unavailable(error)),
         };
@@ -112,39 +165,85 @@ impl Inner {
     }
 
     /// Keeps the worker for the next request, or kills it; `None` is an exchange that was given up.
-    async fn settle(&self, mut worker: Worker, end: Option<Result<Answer, Death>>) -> Outcome {
+    async fn settle(
+        self: &Arc<Self>,
+        mut worker: Worker,
+        errand: Errand,
+        end: Option<Result<Answer, Death>>,
+    ) -> Outcome {
         match end {
             Some(Ok(Answer { outcome, last })) => {
                 if last || worker.answered >= LIFETIME {
                     worker.kill().await;
                 } else {
-                    self.idle().push(worker);
+                    self.rest(errand.owner, worker);
                 }
-                outcome.map_err(EvaluateError::Failed)
+                outcome.map_err(|refused| match refused {
+                    Refused::Failure(failure) => EvaluateError::Failed(failure),
+                    Refused::OutputTooLarge => EvaluateError::OutputTooLarge { limit: errand.max_output_bytes },
+                })
             }
             Some(Err(cause)) => {
                 tracing::debug!(%cause, "evaluation worker died");
                 Err(EvaluateError::Died { cause })
             }
             None => {
+                let scene = worker.scene(&errand.entry);
                 worker.kill().await;
-                Err(EvaluateError::Timeout(self.limits.timeout))
+                Err(EvaluateError::Timeout { limit: self.limits.timeout, scene })
             }
         }
     }
 
-    /// The worker used last, else a new one. The caller holds a slot.
-    async fn worker(&self) -> io::Result<Worker> {
-        while let Some(mut worker) = self.rested() {
-            if worker.is_alive() {
-                return Ok(worker);
-            }
+    /// A worker for this owner. The caller holds a slot.
+    async fn worker(self: &Arc<Self>, owner: &str) -> io::Result<Worker> {
+        let found = std::iter::from_fn(|| self.take(owner)).find_map(|mut worker| worker.is_alive().then_some(worker));
+        // Another one is started while this one works.
+        self.refill();
+        match found {
+            Some(worker) => Ok(worker),
+            None => self.start().await.map(|(worker, _)| worker),
         }
-        self.launcher.launch().await
+    }
+
+    fn take(&self, owner: &str) -> Option<Worker> {
+        self.waiting().roster.take(owner)
+    }
+
+    async fn start(&self) -> io::Result<(Worker, Isolation)> {
+        let mut worker = self.launcher.launch().await?;
+        let isolation = worker.ready().await?;
+        Ok((worker, isolation))
+    }
+
+    /// Starts what lacks of spare workers.
+    fn refill(self: &Arc<Self>) {
+        while self.waiting().roster.lacks_spare(self.limits.spare_workers) {
+            let inner = Arc::clone(self);
+            tokio::spawn(async move {
+                let started = inner.start().await;
+                if let Err(error) = &started {
+                    // Whoever needs one tries again, and is told.
+                    tracing::debug!(%error, "no spare evaluation worker");
+                }
+                inner.waiting().roster.started(started.ok().map(|(worker, _)| worker));
+            });
+        }
+    }
+
+    fn rest(self: &Arc<Self>, owner: String, worker: Worker) {
+        let mut waiting = self.waiting();
+        // Dropping it kills it.
+        let surplus = waiting.roster.rest(owner, worker, self.limits.max_workers);
+        let watched = std::mem::replace(&mut waiting.watched, true);
+        drop((waiting, surplus));
+        if !watched {
+            tokio::spawn(watch(Arc::downgrade(self)));
+        }
     }
 
     /// The request as it is sent. The worker needs it twice for a moment, as sent and as read.
-    fn encode(&self, request: &Request) -> Result<Vec<u8>, EvaluateError> {
+    fn encode(&self, request: &Request, max_output_bytes: u64) -> Result<Vec<u8>, EvaluateError> {
         let largest = u64::from(u32::MAX);
         let limit = match self.limits.memory_bytes {
             0 => largest,
@@ -154,11 +253,24 @@ impl Inner {
         if bytes > limit {
             return Err(EvaluateError::TooLarge { bytes, limit });
         }
-        frame::encode(request).map_err(|_| EvaluateError::TooLarge { bytes, limit })
+        let order = OrderOf { request, max_output_bytes };
+        frame::encode(&order).map_err(|_| EvaluateError::TooLarge { bytes, limit })
     }
+}
 
-    fn rested(&self) -> Option<Worker> {
-        self.idle().pop()
+/// Ends workers that rest too long, as long as any rest.
+async fn watch(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(REST / 4).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let mut waiting = inner.waiting();
+        let tired = waiting.roster.tired(REST);
+        waiting.watched = waiting.roster.rested() > 0;
+        let watched = waiting.watched;
+        drop((waiting, tired));
+        if !watched {
+            return;
+        }
     }
 }
 

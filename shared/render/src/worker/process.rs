@@ -5,64 +5,88 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
-use tokio::task::JoinHandle;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::frame::{self, Answer, HEADER};
-use super::{ARGUMENT, Death, Ending, Limits};
-
-/// How much of standard error is kept, in bytes.
-const LAST_WORDS: usize = 4 << 10;
+use super::child::processor_seconds;
+use super::confine::Isolation;
+use super::frame::{self, Answer, HEADER, Hello};
+use super::note::Pad;
+use super::{ARGUMENT, Death, Ending, Limits, Scene, memory};
 
 /// How long a worker that closed its pipes may take to end before it is killed.
 const ENDING: Duration = Duration::from_secs(5);
+
+/// How long a worker may take until it is ready. A machine that starves needs some of it.
+const READY: Duration = Duration::from_secs(30);
+
+/// The largest message of a worker beside what it rendered, in bytes: a diagnostic, or what isolates it.
+const TALK: u64 = 1 << 20;
 
 /// A running process that evaluates one request at a time. Killed when dropped.
 pub(super) struct Worker {
     process: Child,
     requests: ChildStdin,
     answers: ChildStdout,
-    words: JoinHandle<Vec<u8>>,
+    pad: Pad,
     memory_bytes: u64,
+    /// The address space that it takes while idle, in bytes.
+    baseline: u64,
     /// Answers so far.
     pub(super) answered: u32,
 }
 
 impl Worker {
-    /// Starts `program` as a worker. The worker is killed when the calling thread ends.
+    /// Starts `program` as a worker, which is not ready yet. The worker is killed when the calling thread ends.
     ///
     /// # Panics
     /// Outside of a runtime.
     pub(super) fn start(program: &Path, limits: &Limits) -> io::Result<Self> {
+        let pad = Pad::new()?;
         let mut process = Command::new(program)
             .args([ARGUMENT, "--memory"])
             .arg(limits.memory_bytes.to_string())
+            .arg("--processor")
+            .arg(processor_seconds(limits.timeout).to_string())
             .arg("--parent")
             .arg(std::process::id().to_string())
             .env_clear()
             // Each further arena of glibc reserves 64 MiB of the address space that is limited.
             .env("MALLOC_ARENA_MAX", "1")
+            // Otherwise glibc learns to keep up to 64 MiB for later.
+            .env("MALLOC_TRIM_THRESHOLD_", "4194304")
+            .env("MALLOC_MMAP_THRESHOLD_", "1048576")
             // An interrupt from a terminal is for the parent, which decides what becomes of its workers.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(pad.for_worker()?)
             .kill_on_drop(true)
             .spawn()?;
-        let pipes = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        let (Some(requests), Some(answers), Some(words)) = pipes else {
+        let (Some(requests), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(io::Error::other("a pipe is missing"));
         };
-        Ok(Self {
-            process,
-            requests,
-            answers,
-            words: tokio::spawn(tail(words)),
-            memory_bytes: limits.memory_bytes,
-            answered: 0,
-        })
+        Ok(Self { process, requests, answers, pad, memory_bytes: limits.memory_bytes, baseline: 0, answered: 0 })
+    }
+
+    /// Waits until the worker has given up its rights.
+    ///
+    /// # Errors
+    /// What it said instead. It is reaped then.
+    pub(super) async fn ready(&mut self) -> io::Result<Isolation> {
+        let hello = timeout(READY, self.read::<Hello>(TALK)).await;
+        match hello.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(Hello { isolation, baseline }) => {
+                self.baseline = baseline;
+                Ok(isolation)
+            }
+            Err(error) => {
+                let entry = "none";
+                Err(io::Error::new(error.kind(), self.bury(entry, &error).await.to_string()))
+            }
+        }
     }
 
     /// Whether the process still runs. Reaps it if not.
@@ -70,27 +94,38 @@ impl Worker {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Sends a request and waits for its answer. A worker whose exchange was given up is out of step and must be killed.
+    /// Sends a request and waits for its answer, which holds no more than so many rendered bytes; zero is no limit. A
+    /// worker whose exchange was given up is out of step and must be killed.
     ///
     /// # Errors
     /// How the worker ended instead of answering. It is reaped then.
-    pub(super) async fn exchange(&mut self, frame: &[u8]) -> Result<Answer, Death> {
-        match self.try_exchange(frame).await {
+    pub(super) async fn exchange(&mut self, entry: &str, frame: &[u8], max_output_bytes: u64) -> Result<Answer, Death> {
+        let most = match (max_output_bytes, self.memory_bytes) {
+            (0, 0) => u64::MAX,
+            (0, memory) => memory,
+            (output, _) => output.saturating_add(TALK),
+        };
+        match self.try_exchange(frame, most).await {
             Ok(answer) => {
                 self.answered += 1;
                 Ok(answer)
             }
-            Err(error) => Err(self.bury(&error).await),
+            Err(error) => Err(self.bury(entry, &error).await),
         }
     }
 
-    async fn try_exchange(&mut self, frame: &[u8]) -> io::Result<Answer> {
+    async fn try_exchange(&mut self, frame: &[u8], most: u64) -> io::Result<Answer> {
         // The worker answers only once it has read everything, so both pipes never fill up at the same time.
         self.requests.write_all(frame).await?;
+        self.read(most).await
+    }
+
+    /// The next message, of at most so many bytes.
+    async fn read<T: DeserializeOwned>(&mut self, most: u64) -> io::Result<T> {
         let mut header = [0; HEADER];
         self.answers.read_exact(&mut header).await?;
         let length = frame::length(header);
-        if self.memory_bytes > 0 && length > self.memory_bytes {
+        if length > most {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut message = Vec::new();
@@ -101,6 +136,17 @@ impl Worker {
         frame::decode(&message)
     }
 
+    /// What the worker is doing, as long as it lives.
+    pub(super) fn scene(&self, entry: &str) -> Scene {
+        let held = self.process.id().and_then(memory::of).map(|bytes| bytes.saturating_sub(self.baseline));
+        Scene {
+            entry: entry.to_owned(),
+            last_file: self.pad.note().file,
+            memory_bytes: self.memory_bytes,
+            held_bytes: held,
+        }
+    }
+
     /// Kills and reaps the process; nothing if that has happened. The status is `None` when the system does not tell it.
     pub(super) async fn kill(&mut self) -> Option<ExitStatus> {
         // Fails for a process that has been reaped, and then waiting answers at once.
@@ -108,28 +154,22 @@ impl Worker {
         self.process.wait().await.ok()
     }
 
-    async fn bury(&mut self, error: &io::Error) -> Death {
+    async fn bury(&mut self, entry: &str, error: &io::Error) -> Death {
         let babble = error.kind() == io::ErrorKind::InvalidData;
-        let ended = match (babble, timeout(ENDING, self.process.wait()).await) {
-            (false, Ok(ended)) => ended.ok(),
-            (true, _) | (false, Err(_)) => self.kill().await,
+        let late = error.kind() == io::ErrorKind::TimedOut;
+        let wait = if babble || late { Duration::ZERO } else { ENDING };
+        let ended = match timeout(wait, self.process.wait()).await {
+            Ok(ended) => ended.ok(),
+            Err(_) => self.kill().await,
         };
-        let words = (&mut self.words).await.unwrap_or_default();
-        let last_words = String::from_utf8_lossy(&words).into_owned();
-        let mut death = Death::new(ended.unwrap_or_default(), last_words, self.memory_bytes);
-        if babble {
-            death.ending = Ending::Babble;
-        }
-        death
+        let last_words = self.pad.words();
+        let note = self.pad.note();
+        let ending = match babble {
+            true => Ending::Babble,
+            false => Ending::new(ended.unwrap_or_default(), &last_words, &note),
+        };
+        let memory_bytes = self.memory_bytes;
+        let scene = Scene { entry: entry.to_owned(), last_file: note.file, memory_bytes, held_bytes: None };
+        Death { ending, last_words, scene }
     }
-}
-
-/// Reads to the end and keeps the last of it, so that a talkative worker never waits for a full pipe.
-async fn tail(mut words: ChildStderr) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(2 * LAST_WORDS);
-    while let Ok(1..) = words.read_buf(&mut kept).await {
-        let surplus = kept.len().saturating_sub(LAST_WORDS);
-        kept.drain(..surplus);
-    }
-    kept
 }

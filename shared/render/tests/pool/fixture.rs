@@ -8,7 +8,11 @@ use jaas_render::worker::{Limits, Pool};
 use jaas_render::{Output, Rendered, Request};
 use tokio::time::timeout;
 
-pub(crate) const LIMITS: Limits = Limits { timeout: Duration::from_secs(60), memory_bytes: 256 << 20, max_workers: 2 };
+pub(crate) const LIMITS: Limits =
+    Limits { timeout: Duration::from_secs(60), memory_bytes: 256 << 20, max_workers: 2, spare_workers: 0 };
+
+/// Who asks, where it does not matter.
+pub(crate) const TEAM: &str = "team";
 
 /// The example that does nothing but work, built with the tests.
 pub(crate) fn program() -> PathBuf {
@@ -55,5 +59,5 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
 }
 
 pub(crate) async fn works(pool: &Pool) {
-    assert_eq!(pool.evaluate(&request("1 + 1")).await.unwrap(), rendered("2\n"));
+    assert_eq!(pool.evaluate(TEAM, &request("1 + 1"), 0).await.unwrap(), rendered("2\n"));
 }

@@ -8,8 +8,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fixture::{LIMITS, endless, pool, program, until, works};
-use jaas_render::worker::Limits;
+use fixture::{LIMITS, TEAM, endless, pool, program, until, works};
+use jaas_render::worker::{Ending, EvaluateError, Limits};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::timeout;
 
@@ -57,11 +57,21 @@ async fn no_worker_is_left_behind() {
 
     let [late] = children(own)[..] else { panic!("{:?}", children(own)) };
     assert_ne!(late, killed_while_idle);
-    assert!(pool.evaluate(&endless()).await.is_err());
+    assert!(pool.evaluate(TEAM, &endless(), 0).await.is_err());
     assert_eq!(children(own), [0; 0]);
 
-    assert!(timeout(Duration::from_millis(100), pool.evaluate(&endless())).await.is_err());
+    assert!(timeout(Duration::from_millis(100), pool.evaluate(TEAM, &endless(), 0)).await.is_err());
     works(&pool).await;
+    let [idle] = children(own)[..] else { panic!("{:?}", children(own)) };
+    let request = endless();
+    let (outcome, ()) = tokio::join!(pool.evaluate(TEAM, &request, 0), async {
+        until(|| is_busy(idle)).await;
+        kill(idle);
+    });
+    let Err(EvaluateError::Died { cause }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(cause.ending, Ending::Killed, "{cause}");
+    works(&pool).await;
+
     let [idle] = children(own)[..] else { panic!("{:?}", children(own)) };
     drop(pool);
     until(|| !is_running(idle)).await;

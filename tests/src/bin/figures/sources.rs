@@ -42,11 +42,11 @@ async fn announce(archives: &Archives, source: &Source, name: &str, text: &str) 
     source.announces(&archives.url(&path), &digest, text).await
 }
 
-fn object(kind: &str, namespace: &str, name: &str, spec: &Value) -> Value {
+pub(super) fn object(kind: &str, namespace: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "jaas.metio.wtf/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec})
 }
 
-async fn apply_all(client: &Client, objects: Vec<Value>) -> Result<()> {
+pub(super) async fn apply_all(client: &Client, objects: Vec<Value>) -> Result<()> {
     stream::iter(objects)
         .map(Ok::<_, anyhow::Error>)
         .try_for_each_concurrent(IN_FLIGHT, |object| async {
@@ -56,7 +56,7 @@ async fn apply_all(client: &Client, objects: Vec<Value>) -> Result<()> {
 }
 
 /// Waits until this many snippets are ready with this revision; begins to watch at once.
-async fn all_have(snippets: Api<DynamicObject>, revision: String, count: usize) -> Result<()> {
+pub(super) async fn all_have(snippets: Api<DynamicObject>, revision: String, count: usize) -> Result<()> {
     let mut seen = HashSet::new();
     let mut changes = watcher(snippets, watcher::Config::default()).boxed();
     let watching = async {
@@ -83,7 +83,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// What a snippet publishes that renders to this.
-fn revision(text: &str) -> String {
+pub(super) fn revision(text: &str) -> String {
     sha256(format!("{text}\n").as_bytes())
 }
 
@@ -204,7 +204,7 @@ async fn noise(plane: &ControlPlane) -> Result<()> {
 }
 
 /// Median and 99th percentile of the time from a change to the status that names its artifact, in milliseconds.
-async fn changes(snippets: &Api<DynamicObject>, first: usize) -> Result<(f64, f64)> {
+pub(super) async fn changes(snippets: &Api<DynamicObject>, first: usize) -> Result<(f64, f64)> {
     let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
     let watched = snippets.clone();
     let watching = tokio::spawn(async move {

@@ -1,0 +1,158 @@
+//! Whether the container has the memory that its settings need.
+//!
+//! Where a container reaches its limit, the kubelet has everything in it killed at once. So a limit that evaluations could reach
+//! is refused at the start, when somebody is looking.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+
+/// What is left to the operator itself beside its caches, with idle workers: an allowance. `cargo figures --hostile` shows what it uses.
+const OWN: u64 = 128 << 20;
+/// How often the cache of sources is held: as it was downloaded, and twice as much of what was unpacked.
+const SOURCE_CACHES: u64 = 3;
+/// Where control groups are mounted.
+const GROUPS: &str = "/sys/fs/cgroup";
+/// Limits from here on stand for none.
+const UNLIMITED: u64 = 1 << 60;
+
+/// Memory that the settings need, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    storage_cache: u64,
+    source_cache: u64,
+    evaluations: u64,
+    evaluation: u64,
+}
+
+impl Need {
+    /// What these settings need.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            storage_cache: config.storage.cache_bytes,
+            source_cache: config.sources.cache_bytes,
+            evaluations: u64::try_from(config.evaluation.max_concurrent).unwrap_or(u64::MAX),
+            evaluation: config.evaluation.memory_bytes,
+        }
+    }
+
+    /// The sum.
+    pub fn bytes(&self) -> u64 {
+        let caches = self.storage_cache.saturating_add(self.source_cache.saturating_mul(SOURCE_CACHES));
+        OWN.saturating_add(caches).saturating_add(self.evaluations.saturating_mul(self.evaluation))
+    }
+
+    /// Judges a limit; `None` is none.
+    ///
+    /// # Errors
+    /// [`TooLittle`] where the sum is larger.
+    pub fn fits(self, limit: Option<u64>) -> Result<(), TooLittle> {
+        match limit {
+            Some(limit) if limit < self.bytes() => Err(TooLittle { limit, need: self }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The container may use less memory than its settings need.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "the container's memory limit is {}, and the settings need {}: {} for the operator, {} for --storage-cache, {} for three times --source-cache, {} for {} evaluations (--max-concurrent-evals) of {} (--evaluation-memory). Raise the limit (chart value resources.memory) or lower these flags",
+    Size(*.limit), Size(.need.bytes()), Size(OWN), Size(.need.storage_cache), Size(.need.source_cache.saturating_mul(SOURCE_CACHES)),
+    Size(.need.evaluations.saturating_mul(.need.evaluation)), .need.evaluations, Size(.need.evaluation)
+)]
+pub struct TooLittle {
+    limit: u64,
+    need: Need,
+}
+
+/// Bytes in the unit that the chart's values have, rounded up.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}Mi", self.0.div_ceil(1 << 20))
+    }
+}
+
+/// The memory limit of this process, in bytes; `None` where there is none, or none that can be read.
+pub fn limit() -> Option<u64> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    limit_of(&own, Path::new(GROUPS))
+}
+
+/// The lowest limit of a group and of those around it. In a container the group's own folder is often mounted in the place of
+/// the root, under which its path does not exist.
+fn limit_of(own: &str, mounted: &Path) -> Option<u64> {
+    let files = own.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let (root, file) = match controllers {
+            "" => (mounted.to_owned(), "memory.max"),
+            several if several.split(',').any(|controller| controller == "memory") => {
+                (mounted.join("memory"), "memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        let path = PathBuf::from(path.trim_start_matches('/'));
+        Some(path.ancestors().map(|group| root.join(group).join(file)).collect::<Vec<_>>())
+    });
+    let limits = files.flatten().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+    limits.filter(|limit: &u64| *limit < UNLIMITED).min()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const NEED: Need = Need { storage_cache: 64 << 20, source_cache: 32 << 20, evaluations: 2, evaluation: 256 << 20 };
+
+    fn groups(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_limit_below_the_sum_is_refused_with_the_sum() {
+        assert_eq!(NEED.fits(None), Ok(()));
+        assert_eq!(NEED.fits(Some(800 << 20)), Ok(()));
+        assert_eq!(
+            NEED.fits(Some((800 << 20) - 1)).unwrap_err().to_string(),
+            "the container's memory limit is 800Mi, and the settings need 800Mi: 128Mi for the operator, 64Mi for --storage-cache, 96Mi for three times --source-cache, 512Mi for 2 evaluations (--max-concurrent-evals) of 256Mi (--evaluation-memory). Raise the limit (chart value resources.memory) or lower these flags"
+        );
+    }
+
+    #[test]
+    fn the_lowest_limit_around_a_group_counts() {
+        let folder = groups(&[
+            ("memory.max", "max\n"),
+            ("pod/memory.max", "1000\n"),
+            ("pod/container/memory.max", "2000\n"),
+            ("pod/other/memory.max", "1\n"),
+        ]);
+        assert_eq!(limit_of("0::/pod/container\n", folder.path()), Some(1000));
+        assert_eq!(limit_of("0::/pod/container/sub\n", folder.path()), Some(1000));
+        assert_eq!(limit_of("0::/\n", folder.path()), None);
+    }
+
+    #[test]
+    fn the_older_kind_of_group_is_read_too() {
+        let folder = groups(&[
+            ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("memory/pod/memory.limit_in_bytes", "5000"),
+        ]);
+        let own = "9:name=systemd:/\n4:memory:/pod\n3:cpuset:/\n0::/\n";
+        assert_eq!(limit_of(own, folder.path()), Some(5000));
+        assert_eq!(limit_of("4:memory:/\n", folder.path()), None);
+        let mounted = groups(&[("memory/memory.limit_in_bytes", "7000")]);
+        assert_eq!(limit_of("4:memory:/kubepods/pod1/c1\n", mounted.path()), Some(7000), "its own folder is the root");
+    }
+}

@@ -1,0 +1,28 @@
+local numbers = [3, 1, 2, 3, 1];
+{
+  sorted: [std.sort(numbers), std.sort(['b', 'a', 'é', 'Z']), std.sort([[2, 1], [1, 9], [1]]), std.sort(numbers, function(x) -x)],
+  sets: [std.set(numbers), std.uniq(numbers), std.set(['b', 'a', 'b'], keyF=std.length), std.setUnion([1, 3], [2, 3]), std.setInter([1, 3], [2, 3]), std.setDiff([1, 3], [2, 3]), std.setMember(3, [1, 3])],
+  strings_as_sets: [std.setInter(['a', 'b'], ['b', 'c']), std.uniq([0.1 + 0.2, 0.4])],
+  lazy: [
+    std.length([error 'never']),
+    std.length(std.map(function(x) error 'never', numbers)),
+    std.length(std.flatMap(function(x) [error 'never'], numbers)),
+    std.length(std.join([error 'never'], [[1], [error 'never']])),
+    std.foldl(function(x, y) x + 1, [error 'never', error 'never'], 0),
+    std.foldr(function(x, y) y + 1, [error 'never'], 0),
+    std.objectFields(std.mapWithKey(function(k, v) error 'never', { a: error 'never' })),
+    std.length(std.makeArray(3, function(i) error 'never')),
+    std.objectFields(std.mergePatch({ a: error 'never' }, { b: 1 })),
+  ],
+  folds: [std.foldl(function(x, y) [x, y], numbers, 0), std.foldr(function(x, y) [x, y], 'abc', 0)],
+  joins: [std.join(', ', ['a', null, 'b', '']), std.join([0], [[1], null, [2], []]), std.lines(['a', 'b']), std.deepJoin(['a', ['b', ['c']]])],
+  flat: [std.flattenArrays([[1], [], [2, [3]]]), std.flattenDeepArray([1, [2, [3, []]]]), std.flatMap(function(x) [x, x], [1, 2]), std.flatMap(function(c) c + c, 'ab')],
+  search: [std.member(numbers, 2), std.contains(numbers, 9), std.count(numbers, 3), std.find(3, numbers), std.remove(numbers, 3), std.removeAt(numbers, 1), std.member([0.3], 0.1 + 0.2)],
+  least: [std.minArray(numbers), std.maxArray(numbers), std.minArray(['bb', 'a'], keyF=std.length), std.maxArray([], onEmpty='none')],
+  logic: [std.all([]), std.any([]), std.all([true, false]), std.any([true, false]), std.xor(true, false), std.xnor(true, false)],
+  made: [std.range(2, 5), std.range(2, 1), std.repeat([1, 2], 2), std.repeat('ab', 3), std.makeArray(3, function(i) i * i), std.reverse(numbers)],
+  sliced: [numbers[1:3], numbers[::2], numbers[-2:], std.slice(numbers, 1, 4, 2), numbers[5:]],
+  indexed: [std.mapWithIndex(function(i, x) i * x, numbers), std.filter(function(x) x > 1, numbers), std.filterMap(function(x) x > 1, function(x) x * 10, numbers)],
+  compared: [[1, 2] < [1, 3], [1] < [1, 0], [] < [0], std.equals([1, { a: 2 }], [1, { a: 2, b:: 3 }])],
+  pruned: std.prune([null, [], {}, [null], { a: null, b: [1, null] }, '', 0]),
+}

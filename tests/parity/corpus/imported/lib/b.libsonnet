@@ -1,0 +1,1 @@
+{ name: 'b', value:: 0.1, /*/ odd /*/ shown: true }

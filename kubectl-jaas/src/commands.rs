@@ -75,7 +75,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let text = match &cli.command {
         Command::ExitCodes => Some(Ok(exit::table())),
         Command::Options => Some(Ok(crate::cli::options())),
-        Command::Explain { words } => explain::text(words),
+        Command::Explain { words } => explain::text(words, cli.connection.namespace.is_some()),
         Command::Completion(args) => Some(completion::run(args).map_err(Error::from)),
         Command::Auth(args) if args.yaml && !auth::is_of_a_tenant(args) => {
             Some(auth::yaml(args, cli.connection.namespace.as_deref()))

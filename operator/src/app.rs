@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::admission::tls::Current;
-use crate::admission::{self, rotate};
+use crate::admission::{self, rotate, trouble};
 use crate::artifacts::catalog::Catalog;
 use crate::artifacts::condition::{self, Condition};
 use crate::artifacts::custody::{self, Custody};
@@ -334,6 +334,9 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     prepare_workers(&world.workers, &metrics).await;
     let stops = Stops::default();
     let health = Health::new(world.condition.clone(), watches.clone(), authority.clone(), mounted);
+    let current = Current::new(metrics.clone());
+    let webhook_condition = trouble::Condition::new(current.clone());
+    let health = if config.webhook.is_some() { health.with_webhook(webhook_condition.clone()) } else { health };
     let listed = CancellationToken::new();
     let catalog = Catalog::new(Arc::clone(&world), listed.clone());
 
@@ -374,11 +377,10 @@ async fn operate(config: Config) -> anyhow::Result<()> {
         ));
         tracing::info!(address, "The admin endpoint is on");
     }
-    let current = Current::new(metrics.clone());
     if let Some(socket) = sockets.webhook {
         let cluster = &config.cluster;
         let (namespaces, selector) = (cluster.watch_namespaces.clone(), cluster.label_selector.clone());
-        let desk = admission::serve::Desk::new(Arc::clone(&world), namespaces, selector, judged_by);
+        let desk = admission::serve::Desk::new(Arc::clone(&world), namespaces, selector, judged_by.clone());
         let service = tower::service_fn(move |request| {
             let desk = desk.clone();
             async move { Ok::<_, std::convert::Infallible>(desk.answer(request).await) }
@@ -395,10 +397,11 @@ async fn operate(config: Config) -> anyhow::Result<()> {
     }
     work.spawn(announce_lists(Arc::clone(&world), first_lists, listed, stops.work.clone()));
     if let Some(webhook) = &config.webhook {
-        let metrics = metrics.clone();
+        work.spawn(admission::audit::run(Arc::clone(&world), judged_by, stops.work.clone()));
+        let (metrics, condition) = (metrics.clone(), webhook_condition);
         match &webhook.certificate {
             Certificate::Mounted(directory) => {
-                work.spawn(admission::mounted::run(directory.clone(), current, metrics, stops.work.clone()));
+                work.spawn(admission::mounted::run(directory.clone(), current, condition, metrics, stops.work.clone()));
             }
             Certificate::SelfSigned { service, namespace, secret, configuration, validity } => {
                 let namespace = if namespace.is_empty() { &lease_namespace } else { namespace };
@@ -412,7 +415,7 @@ async fn operate(config: Config) -> anyhow::Result<()> {
                     configuration: configuration.clone(),
                     validity: *validity,
                 };
-                work.spawn(rotate::run(settings, current, webhook_terms, stops.work.clone()));
+                work.spawn(rotate::run(settings, current, condition, webhook_terms, stops.work.clone()));
             }
         }
     }

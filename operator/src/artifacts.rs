@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod condition;
 pub mod custody;
+pub mod forecast;
 pub mod heal;
 pub mod orphans;
 pub mod room;

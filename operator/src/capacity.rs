@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 
-/// What is left to the operator itself beside its caches, with idle workers: an allowance. `cargo figures --hostile` shows what it uses.
+/// What is left to the operator itself beside its caches, with idle workers: enough for two thousand snippets. 22 MiB without one, 46 MiB
+/// for each thousand and 4 MiB of idle workers were measured (`cargo figures --hostile`).
 const OWN: u64 = 128 << 20;
 /// How often the cache of sources is held: as it was downloaded, and twice as much of what was unpacked.
 const SOURCE_CACHES: u64 = 3;

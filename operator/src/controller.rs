@@ -59,8 +59,16 @@ pub async fn run(
     world.metrics.queue().limit(world.settings.max_concurrent_reconciles);
     let context = Arc::new(Context { gate, world, listed: changes.listed, stop: stop.clone() });
     let store = context.world.snippets.clone();
+    // kube's controller heeds a stop only once the first list is in. Before, no reconcile has begun that would have to be waited for.
+    let (listed, stopped) = (context.listed.clone(), stop.clone());
+    let never_begun = async move {
+        stopped.cancelled().await;
+        if listed.iter().all(CancellationToken::is_cancelled) {
+            std::future::pending::<()>().await;
+        }
+    };
 
-    Controller::for_stream(snippets, store)
+    let running = Controller::for_stream(snippets, store)
         .with_config(Config::default())
         .watches_stream(libraries, move |library| {
             library_changed(&of_libraries.graph, &of_libraries.libraries, &library)
@@ -77,8 +85,11 @@ pub async fn run(
                 Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {}
                 Err(error) => tracing::error!(error = chain(&error), "Failed to watch"),
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = running => {}
+        () = never_begun => {}
+    }
 }
 
 fn missing_stream(mut missing: Missing) -> impl Stream<Item = ObjectRef<JsonnetSnippet>> {

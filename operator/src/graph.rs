@@ -210,6 +210,17 @@ impl Graph {
         users.into_iter().collect()
     }
 
+    /// The snippets that any source of this kind reaches, by themselves or by their libraries.
+    pub fn users_of_kind(&self, kind: SourceKind) -> Vec<Name> {
+        let edges = self.edges();
+        let sources = edges.inputs.back.keys().chain(edges.sources.back.keys());
+        let sources: HashSet<_> =
+            sources.filter(|input| matches!(input, Input::Source(of, _) if *of == kind)).cloned().collect();
+        drop(edges);
+        let users: BTreeSet<_> = sources.iter().flat_map(|source| self.users(source)).collect();
+        users.into_iter().collect()
+    }
+
     /// A way from the snippet back to itself by artifacts of snippets, where there is one: the shortest, with the snippet at both
     /// ends.
     pub fn cycle(&self, start: &Name) -> Option<Vec<Name>> {
@@ -352,6 +363,9 @@ mod tests {
         assert_eq!(users(&graph, &git("repo")), "a/one");
         assert_eq!(users(&graph, &git("b/repo")), "a/two b/three");
         assert_eq!(users(&graph, &Input::Source(SourceKind::Bucket, name("b/repo"))), "b/three");
+        assert_eq!(graph.users_of_kind(SourceKind::GitRepository), ["one", "two", "b/three"].map(name));
+        assert_eq!(graph.users_of_kind(SourceKind::Bucket), [name("b/three")]);
+        assert_eq!(graph.users_of_kind(SourceKind::OCIRepository), []);
 
         graph.note_snippet(&name("two"), Some(&spec(None, &[])));
         graph.note_library(&name("b/far"), None);

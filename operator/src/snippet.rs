@@ -18,6 +18,7 @@ pub mod report;
 pub mod retain;
 pub mod stopwatch;
 pub mod suspects;
+pub mod unwatched;
 pub mod withdraw;
 pub mod world;
 
@@ -303,8 +304,12 @@ async fn ensure_finalizer(world: &World, seen: &Seen) -> Attempt<Option<JsonnetS
 async fn write_report(world: &World, seen: &Seen, judgement: &Judgement, stopwatch: &mut Stopwatch) -> Attempt<bool> {
     let snippet = world.memory.freshest_snippet(&seen.key, &seen.snippet);
     let collected = world.memory.collected(&seen.key);
-    let circumstances =
-        report::Circumstances { announced: seen.published.as_ref(), collected: &collected, now: Timestamp::now() };
+    let circumstances = report::Circumstances {
+        announced: seen.published.as_ref(),
+        unwatched: seen.unwatched.as_ref(),
+        collected: &collected,
+        now: Timestamp::now(),
+    };
     let report = report::report(&snippet, judgement, &world.settings, &circumstances);
     world.metrics.judged(&seen.key, report.ready, report.reason);
     if let Some(patch) = report.patch {
@@ -333,8 +338,9 @@ async fn collect_retired(world: &World, seen: &Seen) -> bool {
         if world.custody.may_remove().await.is_err() {
             return false;
         }
-        let Ok(_permit) = world.permit() else { return false };
-        match world.store.remove(&seen.key, &revision).await {
+        let Ok(permit) = world.permit() else { return false };
+        let Ok(removed) = permit.during(world.store.remove(&seen.key, &revision)).await else { return false };
+        match removed {
             Ok(()) => world.memory.collect(&seen.key, revision),
             Err(error) => {
                 complete = false;
@@ -358,7 +364,10 @@ fn next_look(world: &World, seen: &Seen, judgement: &Judgement, collected: bool)
     let snippet = world.memory.freshest_snippet(&seen.key, &seen.snippet);
     let due = retain::due(snippet.status.as_ref(), world.settings.artifact_gc_grace, Timestamp::now());
     let by_judgement = match judgement {
-        Judgement::Published(_) | Judgement::Unchanged => interval(&snippet),
+        Judgement::Published(_) | Judgement::Unchanged => {
+            let unwatched = seen.unwatched.as_ref().map(|refusal| world.memory.recheck(&seen.key, refusal));
+            unwatched.into_iter().chain(interval(&snippet)).min()
+        }
         Judgement::Suspended => None,
         Judgement::Deferred(wait) => Some(*wait),
         Judgement::Refused(refusal) => Some(world.memory.recheck(&seen.key, refusal)),
@@ -378,9 +387,10 @@ fn log_outcome(seen: &Seen, judgement: &Judgement, status_written: bool, stopwat
     let outcome = judgement.word(status_written);
     match judgement {
         Judgement::Refused(refusal) => log(seen, outcome, Some(&refusal.message), stopwatch),
-        Judgement::Published(_) | Judgement::Unchanged | Judgement::Suspended | Judgement::Deferred(_) => {
-            log(seen, outcome, None, stopwatch)
+        Judgement::Published(_) | Judgement::Unchanged => {
+            log(seen, outcome, seen.unwatched.as_ref().map(|refusal| refusal.message.as_str()), stopwatch)
         }
+        Judgement::Suspended | Judgement::Deferred(_) => log(seen, outcome, None, stopwatch),
     }
 }
 

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use jaas_tests::http::get;
 use jaas_tests::operator::Operator;
 use jaas_tests::ports;
 use jaas_tests::wait::eventually;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::bench::{Bench, PATIENCE, shown};
+use crate::bench::{Bench, PATIENCE, SECRET, shown};
 
 /// The value of a series.
 async fn value(operator: &Operator, series: &str) -> Option<f64> {
@@ -24,6 +26,18 @@ async fn value(operator: &Operator, series: &str) -> Option<f64> {
 
 const FAILURES: &str = "jaas_webhook_cert_renewal_failures_total";
 const EXPIRES: &str = "jaas_webhook_cert_expiration_timestamp_seconds";
+
+/// Waits until the probe tells this of the webhook, and answers it. The operator is ready all the while.
+async fn told(operator: &Operator, wanted: impl Fn(&Value) -> bool) -> Value {
+    eventually("the probe to tell of the webhook", PATIENCE, async || {
+        let answer = get(&operator.management_url("/ready")).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let told: Value = serde_json::from_str(&answer.text()).unwrap();
+        if wanted(&told["webhook"]) { Ok(told["webhook"].clone()) } else { Err(told.to_string()) }
+    })
+    .await
+    .unwrap()
+}
 
 /// Waits until another certificate than this one is shown.
 async fn another(port: u16, than: &[u8]) -> Vec<u8> {
@@ -139,7 +153,9 @@ async fn a_damaged_secret_is_repaired_and_changes_pass_meanwhile() {
 #[tokio::test]
 async fn without_a_configuration_artifacts_are_served_and_it_is_tried_again() {
     let bench = Bench::new().await;
-    let operator = bench.operator(bench.port, &[]).await;
+    let operator = bench.operator(bench.port, &["--webhook-cert-validity=2m"]).await;
+    let told = told(&operator, |trouble| !trouble.is_null()).await;
+    assert_eq!(told["answers"], false, "{told}");
     eventually("failures", PATIENCE, async || value(&operator, FAILURES).await.filter(|count| *count >= 2.0))
         .await
         .unwrap();
@@ -152,6 +168,17 @@ async fn without_a_configuration_artifacts_are_served_and_it_is_tried_again() {
     assert_eq!(bench.judged(&bench.team.name, "web").await, "Synced");
     bench.install(&[]).await;
     bench.answers().await;
+    self::told(&operator, Value::is_null).await;
+
+    // What is shown goes on being shown, and what is missing is told.
+    let secrets: Api<Secret> = Api::namespaced(bench.client.clone(), &bench.home);
+    secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let told = self::told(&operator, |trouble| !trouble.is_null()).await;
+    assert_eq!(told["answers"], true, "{told}");
+    assert!(told["message"].as_str().unwrap().contains("does not exist; the chart makes it: helm upgrade"), "{told}");
+    bench.answers().await;
+    bench.install(&[]).await;
+    self::told(&operator, Value::is_null).await;
 }
 
 #[tokio::test]

@@ -176,6 +176,35 @@ async fn an_old_violation_blocks_no_other_change() {
 }
 
 #[tokio::test]
+async fn what_is_there_already_and_would_be_refused_is_counted_and_named() {
+    let bench = Bench::new().await;
+    let team = bench.team.name.as_str();
+    let violation = with(json!({"externalVariables": [{"name": "taken"}]}));
+    bench.create(team, "JsonnetSnippet", "old", violation).await;
+    bench.create(team, "JsonnetSnippet", "fine", with(json!({}))).await;
+    let operator = bench.operator(bench.port, &[]).await;
+    let counted = async |count: u32| {
+        let line = format!("jaas_webhook_refusable_objects{{kind=\"JsonnetSnippet\"}} {count}");
+        eventually(&line, PATIENCE, async || {
+            let metrics = operator.metrics().await.map_err(|error| format!("{error:#}"))?;
+            if metrics.lines().any(|found| found == line) { Ok(metrics) } else { Err(metrics) }
+        })
+        .await
+        .unwrap()
+    };
+    let metrics = counted(1).await;
+    assert!(metrics.contains("jaas_webhook_refusable_objects{kind=\"JsonnetLibrary\"} 0"), "{metrics}");
+    let log = operator.log();
+    assert!(log.contains("Objects that the webhook would refuse are there already"), "{log}");
+    assert!(
+        log.contains(&format!("JsonnetSnippet {team}/old")) && !log.contains(&format!("JsonnetSnippet {team}/fine"))
+    );
+    assert_eq!(bench.judged(team, "old").await, "ExternalVariableConflict");
+    bench.patch("old", json!({"spec": {"externalVariables": []}})).await.unwrap();
+    counted(0).await;
+}
+
+#[tokio::test]
 async fn with_the_webhook_down_answering_and_deleting_go_on() {
     let (bench, mut operator) = Bench::started(&[]).await;
     for name in ["asked", "deleted", "left"] {

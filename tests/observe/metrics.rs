@@ -190,6 +190,15 @@ async fn a_store_and_a_tenant_that_refuse_are_told() {
 }
 
 #[tokio::test]
+async fn a_store_of_which_nothing_is_left_is_full_now() {
+    // The owner mark takes all there is.
+    let bench = Bench::new("full", &["--storage-quota=4096"]).await;
+    bench.create("web", "1").await;
+    bench.judged("web", "StorageFull").await;
+    bench.series("jaas_storage_full_in_seconds", &[], |value| value == 0.0).await;
+}
+
+#[tokio::test]
 async fn sizes_are_told_without_names_where_that_is_wanted() {
     let bench = Bench::new("nameless", &["--metrics-snippet-sizes=false"]).await;
     bench.create("web", "1").await;

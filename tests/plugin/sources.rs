@@ -203,3 +203,37 @@ async fn circles_are_shown_with_the_way() {
     }
     exits(&bench.admin(&["tree", "nobody", "--cycles"]).await, 6);
 }
+
+#[tokio::test]
+async fn the_role_that_auth_prints_is_enough_to_render_from_a_source() {
+    let stream = Stream::new().await;
+    let ward = &stream.ward;
+    let place = ward.namespace.name.as_str();
+    stream.publish("GitRepository", "repo", &[("main.jsonnet", "1 + 1")]).await;
+    let spec = json!({"serviceAccountName": "tenant", "sourceRef": {"kind": "GitRepository", "name": "repo"}});
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "ann", "namespace": place}});
+    let flux = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}});
+    ward.plane.apply_objects(&[stream.object("JsonnetSnippet", "web", spec), account, flux]).await.unwrap();
+    let ann = Identity::service_account(place, "ann");
+    let path = super::bench::plugin_folder();
+    let render = ["jaas", "render", "web", "-n", place, "--operator-namespace", place];
+    let render = async || super::bench::kubectl(ward.plane, &ann, &render, &path).await;
+    exits(&render().await, 7);
+
+    let role = ward.operator(&["auth", "render", "--yaml"]).await;
+    exits(&role, 0);
+    ward.plane.apply(&text(&role.stdout)).await.unwrap();
+    for (namespace, name) in [(place, "ann"), ("flux-system", place)] {
+        let role = "--role=kubectl-jaas-render";
+        let account = format!("--serviceaccount={place}:ann");
+        let args = ["create", "rolebinding", name, role, &account, "-n", namespace];
+        exits(&super::bench::kubectl(ward.plane, &Identity::Admin, &args, &path).await, 0);
+    }
+    let rendered = async || {
+        let rendered = render().await;
+        if rendered.status.success() { Ok(text(&rendered.stdout)) } else { Err(text(&rendered.stderr)) }
+    };
+    let rendered = jaas_tests::wait::eventually("the rights", super::bench::PATIENCE, rendered).await.unwrap();
+    assert_eq!(rendered.trim(), "2");
+}

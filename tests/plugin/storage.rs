@@ -106,6 +106,10 @@ async fn looks_come_by_the_admin_endpoint_and_damage_is_found_and_healed() {
     exits(&space, 0);
     assert_eq!(store(&space)["road"], "admin", "{}", text(&space.stdout));
     assert!(store(&space)["space"]["freeBytes"].as_u64().is_some_and(|free| free > 0));
+    let listed = ward.storage(&["ls"]).await;
+    exits(&listed, 0);
+    let told = text(&listed.stderr);
+    assert!(told.contains("by their sizes; storage df and du count whole blocks"), "{told}");
     let uses = ward.storage(&["du", "-o", "json"]).await;
     exits(&uses, 0);
     let first = &store(&uses)["uses"][0];

@@ -1,6 +1,6 @@
 //! Files from Flux sources. source-controller's part is played by hand: see [`jaas_tests::upstream`].
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jaas_api::artifact::SOURCE_REVISION;
 use jaas_sources::digest::Algorithm;
@@ -32,7 +32,10 @@ async fn every_kind_of_source_is_rendered_and_followed_to_its_next_revision() {
         let path = format!("/{name}/2.tar.gz");
         meadow.publish(&source, &path, &[("main.jsonnet", "2")], "main@sha1:02").await;
         meadow.follows(&snippet, "2\n").await;
-        eprintln!("{kind}: followed after {:?}", begun.elapsed());
+        // Far below every pause after which it would be looked at again anyway: a change of the source is what wakes it.
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(10), "{kind}: followed after {took:?}");
+        assert_eq!(meadow.archives.asked(&path), 1, "{kind}");
         // The same content from another commit: a new revision is told, and nothing is published anew.
         let path = format!("/{name}/3.tar.gz");
         meadow.publish(&source, &path, &[("main.jsonnet", "2"), ("README", "x")], "main@sha1:03").await;
@@ -83,6 +86,18 @@ async fn many_snippets_and_libraries_on_one_source_cost_one_download_and_a_heart
     };
     let before = versions().await;
     let reconciled = || meadow.field.operator.log().matches("\"Reconciled\"").count();
+    // A status is seen before the line about it is written.
+    jaas_tests::wait::eventually("two lines about each", Duration::from_secs(60), async || {
+        let log = meadow.field.operator.log();
+        let told = |name: &str| {
+            let quoted = format!("\"{name}\"");
+            log.lines().filter(|line| line.contains("\"Synced\"") && line.contains(&quoted)).count()
+        };
+        let few: Vec<_> = names.iter().filter(|name| told(name) < 2).collect();
+        if few.is_empty() { Ok(()) } else { Err(format!("{few:?}")) }
+    })
+    .await
+    .unwrap();
     let quiet = reconciled();
     for n in 0..5 {
         let heartbeat =

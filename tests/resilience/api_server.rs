@@ -18,6 +18,11 @@ async fn without_an_api_server_it_starts_serves_what_it_has_and_judges_nothing_e
     bed.plane.stop_api_server().await.unwrap();
     bed.operator.restart().await.unwrap();
     bed.operator.wait_ready().await.unwrap();
+    // Nothing has begun that would have to be waited for, so it ends in order.
+    let (exit, took) = bed.operator.terminate().await.unwrap();
+    assert!(exit.success(), "{exit:?} after {took:?}");
+    bed.operator.restart().await.unwrap();
+    bed.operator.wait_ready().await.unwrap();
 
     assert!(!bed.is_told("JsonnetSnippet", "unreachable").await);
     bed.has("jaas_ready_to_reconcile 0").await;
@@ -91,6 +96,8 @@ async fn an_api_server_that_comes_back_with_a_compacted_etcd_is_listed_anew() {
         call.path.ends_with("/jsonnetsnippets") && call.method == http::Method::GET && !call.query.contains("watch=")
     });
     assert!(listed, "what was missed can only be known from a list");
+    let metrics = bed.operator.metrics().await.unwrap();
+    assert!(metrics.contains("jaas_watch_failures_total{kind=\"JsonnetSnippet\",cause=\"expired\"}"), "{metrics}");
 }
 
 #[tokio::test]

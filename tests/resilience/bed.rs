@@ -10,6 +10,7 @@ use jaas_tests::http::{Answer, get};
 use jaas_tests::namespace::{Namespace, TENANT};
 use jaas_tests::operator::{Operator, OperatorOptions};
 use jaas_tests::wait::{self, eventually};
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ pub(crate) fn outage() -> Duration {
     let seconds = std::env::var("JAAS_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(5))
 }
+
+/// The role that the operator prints for what it watches and writes.
+const ROLE: &str = "jaas-operator";
 
 pub(crate) struct Bed {
     pub(crate) plane: ControlPlane,
@@ -100,7 +104,7 @@ impl Bed {
         artifact.published().unwrap().url.clone()
     }
 
-    fn or_log<T>(&self, outcome: anyhow::Result<T>) -> T {
+    pub(crate) fn or_log<T>(&self, outcome: anyhow::Result<T>) -> T {
         outcome.unwrap_or_else(|error| panic!("{error:#}\nthe operator says:\n{}", self.tail()))
     }
 
@@ -141,6 +145,28 @@ impl Bed {
         let ready = self.or_log(waited.await);
         self.has(&format!("jaas_watch_up{{kind=\"{kind}\"}} 0")).await;
         ready
+    }
+
+    /// Takes a resource out of the operator's role, and answers the rules as they were.
+    pub(crate) async fn take_right(&self, plural: &str) -> Vec<PolicyRule> {
+        let roles: Api<ClusterRole> = Api::all(self.client().await);
+        let mut role = roles.get(ROLE).await.unwrap();
+        let whole = role.rules.clone().unwrap();
+        let mut found = false;
+        for resources in role.rules.iter_mut().flatten().filter_map(|rule| rule.resources.as_mut()) {
+            found |= resources.iter().any(|resource| resource == plural);
+            resources.retain(|resource| resource != plural);
+        }
+        assert!(found, "{ROLE} names {plural}");
+        roles.replace(ROLE, &PostParams::default(), &role).await.unwrap();
+        whole
+    }
+
+    pub(crate) async fn give_back(&self, rules: Vec<PolicyRule>) {
+        let roles: Api<ClusterRole> = Api::all(self.client().await);
+        let mut role = roles.get(ROLE).await.unwrap();
+        role.rules = Some(rules);
+        roles.replace(ROLE, &PostParams::default(), &role).await.unwrap();
     }
 
     /// Waits until a scrape has this line.

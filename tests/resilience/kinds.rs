@@ -3,15 +3,11 @@
 use jaas_tests::controlplane::Options;
 use jaas_tests::manifests;
 use jaas_tests::wait::gone;
-use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 
 use crate::bed::{Bed, PATIENCE};
-
-/// The role that the operator prints for what it watches and writes.
-const ROLE: &str = "jaas-operator";
 
 #[tokio::test]
 async fn definitions_that_are_missing_at_the_start_are_waited_for() {
@@ -66,18 +62,8 @@ async fn a_source_kind_that_may_not_be_watched_is_a_matter_of_that_kind_alone() 
     bed.published("web", "0\n").await;
     bed.is_well().await;
     let kinds = [("buckets", "Bucket"), ("gitrepositories", "GitRepository"), ("ocirepositories", "OCIRepository")];
-    let roles: Api<ClusterRole> = Api::all(bed.client().await);
     for (n, (plural, kind)) in kinds.into_iter().enumerate() {
-        let whole = roles.get(ROLE).await.unwrap();
-        let mut without = whole.clone();
-        let mut found = false;
-        for resources in without.rules.iter_mut().flatten().filter_map(|rule| rule.resources.as_mut()) {
-            found |= resources.iter().any(|resource| resource == plural);
-            resources.retain(|resource| resource != plural);
-        }
-        assert!(found, "{ROLE} names {plural}");
-        roles.replace(ROLE, &PostParams::default(), &without).await.unwrap();
-
+        let right = bed.take_right(plural).await;
         assert!(bed.is_told(kind, "forbidden").await, "everything else goes on");
         let (_, troubles) = bed.reconciling().await;
         assert_eq!(troubles.as_object().unwrap().len(), 1, "{troubles}");
@@ -93,9 +79,7 @@ async fn a_source_kind_that_may_not_be_watched_is_a_matter_of_that_kind_alone() 
         bed.edit("web", &code).await;
         bed.published("web", &format!("{code}\n")).await;
 
-        let mut again = roles.get(ROLE).await.unwrap();
-        again.rules = whole.rules;
-        roles.replace(ROLE, &PostParams::default(), &again).await.unwrap();
+        bed.give_back(right).await;
         bed.is_well().await;
     }
 }

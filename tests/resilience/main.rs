@@ -5,4 +5,5 @@
 mod api_server;
 mod bed;
 mod kinds;
+mod sources;
 mod watches;

@@ -158,7 +158,8 @@ impl Proxy {
         arrivals
     }
 
-    /// Lets nothing through in either direction while connections stay open, as a broken network does.
+    /// Lets nothing through in either direction while connections stay open, as a broken network does. A change that is sent meanwhile
+    /// arrives when the network is whole again, also if its client has given up; it is among [`Proxy::calls`], without a status.
     pub fn cut(&self) {
         self.shared.cut.send_replace(true);
     }

@@ -1,6 +1,7 @@
 //! A real control plane: etcd and kube-apiserver with TLS and RBAC, and five or ten of Kubernetes' controllers.
 
 mod access;
+mod audit;
 mod certificates;
 mod commands;
 mod kubeconfig;
@@ -75,6 +76,9 @@ impl ControlPlane {
         let work = supervisor.work().to_owned();
         let authority = Authority::new()?;
         let files = authority.write(&work.join("certificates"))?;
+        if options.audit {
+            audit::write_policy(&work)?;
+        }
         let ports = Ports {
             etcd: ports::free()?,
             etcd_peer: ports::free()?,
@@ -162,6 +166,15 @@ impl ControlPlane {
         let program = self.api_server.program().clone();
         self.api_server = self.supervisor.run(program).await?;
         readiness::api_server(&self.api_server, &self.admin().await?).await
+    }
+
+    /// What the API server has noted of writes to snippets, libraries, artifacts and Leases, one JSON text of `audit.k8s.io/v1` in each
+    /// line, with what was asked and answered: from a place of the log on, and the place where it ends now.
+    ///
+    /// # Errors
+    /// When there is no log, since [`Options::audit`] did not ask for one, or it cannot be read.
+    pub async fn audit_log(&self, from: u64) -> Result<(String, u64)> {
+        audit::read(self.work(), from).await
     }
 
     /// The processes by name.

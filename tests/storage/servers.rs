@@ -1,6 +1,7 @@
 //! versitygw and MinIO.
 
 mod counted;
+mod late;
 mod trouble;
 
 use std::fs;

@@ -49,6 +49,7 @@ function(datasource='prometheus', title='JaaS operator', selector='', window='28
     ['Rendered bytes (p95)', [['p95', quantile(0.95, '6h', 'jaas_snippet_rendered_bytes')]], 'bytes'],
     ['Publishes that failed', [['{{cause}}', 'sum by (cause) (%s)' % per('5m', 'jaas_publish_failures_total')]], 'ops'],
     ['The store', [['used', 'max(%s)' % of('jaas_storage_bytes')], ['quota', 'max(%s)' % of('jaas_storage_quota_bytes')], ['free', 'min(%s)' % of('jaas_storage_free_bytes')]], 'bytes'],
+    ['The store is full in', [['at the growth of the last hours', 'min(%s)' % of('jaas_storage_full_in_seconds')]], 's'],
     ['Sweeps that failed', [['per second', 'sum(%s)' % per('5m', 'jaas_storage_sweep_failures_total')]], 'ops'],
     ['Requests for artifacts', [['{{code}}', 'sum by (code) (%s)' % per('5m', 'jaas_storage_http_requests_total')]], 'reqps'],
     ['Who leads, and what is watched', [['leaders', 'sum(%s)' % of('leader_election_master_status')], ['{{kind}}', 'min by (kind) (%s)' % of('jaas_watch_up')]], 'short'],

@@ -28,6 +28,8 @@ const ALIASES: [(&str, &str); 5] = [
 ];
 /// Namespace of an operator that nobody named.
 const DEFAULT_OPERATOR_NAMESPACE: &str = "jaas-system";
+/// Namespace of Flux, where nobody says otherwise.
+const DEFAULT_FLUX_NAMESPACE: &str = "flux-system";
 
 /// Asks for each right, or answers with the roles that hold them.
 pub(super) async fn run(args: &AuthArgs, invocation: &Invocation<'_>, report: &mut Report) -> Result<Verdict, Error> {
@@ -38,13 +40,14 @@ pub(super) async fn run(args: &AuthArgs, invocation: &Invocation<'_>, report: &m
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
     // Where it cannot be seen, its usual namespace is meant.
-    let found = match &args.operator.operator_namespace {
-        Some(namespace) => Some(namespace.clone()),
-        None => find::operator(&session, &args.operator).await.ok().flatten().map(|it| it.namespace().to_owned()),
-    };
+    let seen = find::operator(&session, &args.operator).await.ok().flatten();
+    let found = args.operator.operator_namespace.clone();
+    let found = found.or_else(|| seen.as_ref().map(|it| it.namespace().to_owned()));
+    let flux = seen.as_ref().and_then(|it| it.argument("flux-namespace")).filter(|name| !name.is_empty());
     let places = Places {
         snippets: (!args.all_namespaces).then(|| session.namespace.clone()),
         operator: found.unwrap_or_else(|| DEFAULT_OPERATOR_NAMESPACE.to_owned()),
+        flux: flux.unwrap_or(DEFAULT_FLUX_NAMESPACE).to_owned(),
     };
     invocation.listener.say(&format!("rights {places}; {}", session.destination));
     let mut rights: Vec<Right> = needs.iter().flat_map(|need| rights(need, &places)).collect();
@@ -80,6 +83,7 @@ pub(super) fn yaml(args: &AuthArgs, namespace: Option<&str>) -> Result<String, E
     let places = Places {
         snippets: (!args.all_namespaces).then(|| namespace.unwrap_or("default").to_owned()),
         operator: args.operator.operator_namespace.clone().unwrap_or_else(|| DEFAULT_OPERATOR_NAMESPACE.to_owned()),
+        flux: DEFAULT_FLUX_NAMESPACE.to_owned(),
     };
     let name = command.map_or("kubectl-jaas".to_owned(), |name| format!("kubectl-jaas-{}", name.replace(' ', "-")));
     Ok(roles::yaml(&name, &needs, &places))
@@ -104,6 +108,8 @@ struct Places {
     snippets: Option<String>,
     /// Namespace of the operator.
     operator: String,
+    /// Namespace of Flux.
+    flux: String,
 }
 
 impl Places {
@@ -111,6 +117,7 @@ impl Places {
         match place {
             Place::Snippets => self.snippets.as_deref(),
             Place::Operator => Some(&self.operator),
+            Place::Flux => Some(&self.flux),
             Place::Everywhere => None,
         }
     }

@@ -70,12 +70,17 @@ impl UnknownWord {
     }
 }
 
-/// What is known of words without a cluster; `None` for one that may be the name of a snippet.
-pub(super) fn text(words: &[String]) -> Option<Result<String, Error>> {
+/// What is known of words without a cluster; `None` for one that may be the name of a snippet and is no topic. Whoever names a namespace
+/// means a snippet.
+pub(super) fn text(words: &[String], names_namespace: bool) -> Option<Result<String, Error>> {
     let unknown = |words: &str| Some(search(words).ok_or_else(|| UnknownWord(words.to_owned()).into()));
     let [word] = words else { return unknown(&words.join(" ")) };
     match explain(word) {
         Some(text) => Some(Ok(text)),
+        None if is_name(word) && !names_namespace && is_topic(word) => {
+            let other = format!("\n\nA snippet of that name\n  kubectl jaas explain {word} -n NAMESPACE");
+            Some(Ok(search(word).unwrap_or_default() + &other))
+        }
         None if is_name(word) => None,
         None => unknown(word),
     }
@@ -109,6 +114,12 @@ fn search(words: &str) -> Option<String> {
     }
     text.push_str(&format!("\nMore of one\n  kubectl jaas explain {}", best.first()?));
     Some(text)
+}
+
+/// Whether a finding is about this very word, going by its title.
+fn is_topic(word: &str) -> bool {
+    let is_it = |other: &str| other.eq_ignore_ascii_case(word);
+    word.len() > 3 && Code::ALL.iter().any(|code| code.entry().title.split(|it: char| !it.is_alphanumeric()).any(is_it))
 }
 
 /// Whether a snippet can be called so, with its namespace or without.
@@ -218,11 +229,23 @@ mod tests {
 
     #[test]
     fn a_word_that_no_snippet_can_be_called_is_unknown() {
-        let text = |line: &str| text(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let text = |line: &str| text(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), false);
         let error = text("Brokken").unwrap().unwrap_err();
         let unknown = "`Brokken` is no code, no reason of a JsonnetSnippet or of an Event, no alert and no metric, and no finding speaks of it";
         assert_eq!(error.to_string(), unknown);
         assert!(error.hint().is_some_and(|hint| hint.starts_with("a code such as S401, or one of Pending, Synced")));
         assert!(text("web").is_none() && text("team-a/web").is_none());
+    }
+
+    #[test]
+    fn a_topic_is_explained_without_a_cluster_unless_a_namespace_is_named() {
+        let words = ["quota".to_owned()];
+        let told = text(&words, false).unwrap().unwrap();
+        assert!(told.starts_with("Findings that speak of `quota`\n") && told.contains("  S401  "), "{told}");
+        assert!(told.ends_with("  kubectl jaas explain quota -n NAMESPACE"), "{told}");
+        assert!(text(&words, true).is_none());
+        for name in ["web", "a", "api", "broken", "dashboards", "quotas"] {
+            assert!(!is_topic(name), "{name}");
+        }
     }
 }

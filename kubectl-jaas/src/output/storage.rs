@@ -1,10 +1,12 @@
 //! The screens of the commands on the store. Pure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::reconcile;
 use super::screen::Screen;
 use super::table::Table;
+use crate::age;
 use crate::hint::count;
 use crate::size::words;
 use crate::view::{
@@ -145,8 +147,17 @@ fn space(screen: &mut Screen, space: &Space) {
         ("volume", volume),
         ("inodes", space.free_inodes.map(|free| format!("{free} free")).unwrap_or_default()),
         ("quota", quota.map(|quota| left(space.bytes, quota)).unwrap_or_default()),
+        ("fills", space.full_in_seconds.map(full_in).unwrap_or_default()),
         ("health", space.health.clone()),
     ]);
+}
+
+/// When the store is full.
+fn full_in(seconds: u64) -> String {
+    match seconds {
+        0 => "nothing is left".to_owned(),
+        seconds => format!("in {}, if it goes on as in the last hours", age::words(Duration::from_secs(seconds))),
+    }
 }
 
 fn uses(uses: &[Use], is_wide: bool) -> Table {

@@ -25,9 +25,11 @@ fn the_space_is_told_with_its_share() {
         free_bytes: Some(1 << 30),
         total_bytes: Some(10 << 30),
         free_inodes: Some(100),
+        full_in_seconds: Some(3 * 86_400),
         ..Space::default()
     };
     let text = shown(Found::Space(space), false);
+    assert!(text.contains("fills   in 3d, if it goes on as in the last hours\n"), "{text}");
     assert!(
         text.contains("stored  9.0 GiB in 7 files\nvolume  9.0 GiB of 10.0 GiB used (90%), 1.0 GiB free\n"),
         "{text}"

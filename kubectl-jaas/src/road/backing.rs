@@ -151,6 +151,7 @@ impl Backing {
                 free_inodes: usage.free_inodes,
                 quota: usage.quota,
                 namespace_quota: None,
+                full_in_seconds: None,
             }),
             health: Some(Health {
                 state: HealthState::Fine,

@@ -102,6 +102,9 @@ pub(crate) struct Space {
     /// Bytes that the store may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) quota: Option<u64>,
+    /// Seconds until volume or quota is used up, going by the last hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) full_in_seconds: Option<u64>,
     /// What the store answered, in one word; `nearly full` where it takes writes and the next revisions may not fit.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) health: String,

@@ -33,8 +33,13 @@ fn words_of_a_symptom_lead_to_findings_without_a_cluster() {
     let found = Plugin::without_server().run("explain quota nearly full");
     assert_eq!((found.code, found.stderr.as_str()), (0, ""));
     assert!(found.stdout.contains("\n  S402  volume or quota nearly full\n"), "{}", found.stdout);
+    let found = Plugin::without_server().run("explain quota");
+    assert_eq!((found.code, found.stderr.as_str()), (0, ""));
+    assert!(found.stdout.contains("  S401  volume or quota full\n"), "{}", found.stdout);
+    assert!(found.stdout.trim_end().ends_with("kubectl jaas explain quota -n NAMESPACE"), "{}", found.stdout);
+    // Whoever names a namespace means a snippet.
     let server = ApiServer::start(Mood::Answers, &["team-a/bad"]);
-    let found = Plugin::new(server.url()).run("explain quota");
+    let found = Plugin::new(server.url()).run("explain quota -n team-a");
     assert_eq!(found.code, 0, "{found:?}");
     assert!(found.stdout.starts_with("There is no snippet team-a/quota.\n") && found.stdout.contains("S401"));
 }

@@ -232,13 +232,14 @@ async fn remove(run: &Run, key: &Key, item: &Item, begun: u64) -> Result<(Action
     let world = &run.admin.world;
     let failed = |why: String| Stays::new(ActionOutcome::Failed, why);
     // Held until the removal is over: whoever leads next waits for it.
-    let _permit = world.authority.permit().map_err(|error| failed(error.to_string()))?;
+    let permit = world.authority.permit().map_err(|error| failed(error.to_string()))?;
     world.custody.may_remove().await.map_err(|why| failed(why.to_string()))?;
     if world.memory.begun(key) != begun {
         let why = format!("the snippet {key} is being rendered; try again");
         return Err(Stays::new(ActionOutcome::Kept, why));
     }
-    match world.store.remove_if(item).await.map_err(|error| failed(chain(&error)))? {
+    let removed = permit.during(world.store.remove_if(item)).await.map_err(|error| failed(error.to_string()))?;
+    match removed.map_err(|error| failed(chain(&error)))? {
         Removed::Gone => {
             if let (Action::PruneBeyondKeep, ItemKind::Revision(revision)) = (run.action, &item.kind) {
                 // Its status lists it no more with the next write.
@@ -275,9 +276,10 @@ async fn repair(
         return Ok((ActionOutcome::WouldSetAside, cause));
     }
     let aside = {
-        let _permit = world.authority.permit().map_err(|error| failed(error.to_string()))?;
+        let permit = world.authority.permit().map_err(|error| failed(error.to_string()))?;
         world.custody.may_remove().await.map_err(|why| failed(why.to_string()))?;
-        world.store.set_aside(key, revision, &run.id).await.map_err(|error| failed(chain(&error)))?
+        let aside = permit.during(world.store.set_aside(key, revision, &run.id)).await;
+        aside.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(chain(&error)))?
     };
     if !aside {
         return Err(again(run, key));

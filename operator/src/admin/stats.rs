@@ -1,5 +1,7 @@
 //! How the store is, and what decides about its files.
 
+use std::time::Duration;
+
 use jaas_api::Reason;
 use jaas_api::admin::{Health, HealthState, Owner, Stats, StoreUsage};
 use jaas_storage::store::{self, ErrorKind, OwnerMark, StoreError, Usage};
@@ -15,7 +17,7 @@ pub(super) async fn stats(admin: &Admin) -> Stats {
     let trouble = world.condition.trouble().map(|trouble| (trouble.reason, trouble.message));
     Stats {
         place: health.as_ref().map_or(&admin.place, |health| &health.place).trim_end_matches('/').to_owned(),
-        usage: usage.as_ref().map(|usage| told(usage, world.quotas.limit())),
+        usage: usage.as_ref().map(|usage| told(usage, world.quotas.limit(), world.condition.full_in())),
         health: Some(judged(&health, trouble, usage.as_ref())),
         owner_known: owner.is_ok(),
         owner: owner.ok().flatten().as_ref().map(mark),
@@ -25,9 +27,10 @@ pub(super) async fn stats(admin: &Admin) -> Stats {
     }
 }
 
-fn told(usage: &Usage, namespace_quota: Option<u64>) -> StoreUsage {
+fn told(usage: &Usage, namespace_quota: Option<u64>, full_in: Option<Duration>) -> StoreUsage {
     let Usage { bytes, files, free_bytes, total_bytes, free_inodes, quota } = *usage;
-    StoreUsage { bytes, files, free_bytes, total_bytes, free_inodes, quota, namespace_quota }
+    let full_in_seconds = full_in.map(|time| time.as_secs());
+    StoreUsage { bytes, files, free_bytes, total_bytes, free_inodes, quota, namespace_quota, full_in_seconds }
 }
 
 fn mark(mark: &OwnerMark) -> Owner {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::certificate::{self, Served};
 use super::tls::Current;
+use super::trouble::Condition;
 use crate::snippet::outcome::chain;
 use crate::telemetry::metrics::Metrics;
 
@@ -17,10 +18,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 const FILES: [&str; 2] = ["tls.crt", "tls.key"];
 
 /// Shows what the files hold until the process ends. What cannot be used is told, and the last good one stays.
-pub async fn run(directory: PathBuf, current: Current, metrics: Metrics, stop: CancellationToken) {
+pub async fn run(
+    directory: PathBuf,
+    current: Current,
+    condition: Condition,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
     let mut told: Option<String> = None;
     loop {
         let trouble = look(&directory, &current).await.err();
+        match &trouble {
+            None => condition.well(),
+            Some(error) => condition.failed(error.clone()),
+        }
         if trouble != told {
             if let Some(error) = &trouble {
                 metrics.webhook().renewal_failed();

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::bundle;
 use super::certificate::{CertificateError, Material, Served};
 use super::tls::Current;
+use super::trouble::Condition;
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::{RequestError, request, write};
 use crate::leadership::{Authority, NotLeader, Permit};
@@ -87,6 +88,7 @@ enum Trouble {
 pub async fn run(
     settings: Settings,
     current: Current,
+    condition: Condition,
     mut terms: Pin<Box<dyn Stream<Item = ()> + Send>>,
     stop: CancellationToken,
 ) {
@@ -98,6 +100,7 @@ pub async fn run(
             () = stop.cancelled() => return,
             looked = keeper.look() => match looked {
                 Ok(()) => {
+                    condition.well();
                     failures = 0;
                     pause
                 }
@@ -107,6 +110,7 @@ pub async fn run(
                         keeper.settings.metrics.webhook().renewal_failed();
                     }
                     let error = chain(&error);
+                    condition.failed(error.clone());
                     let again = (PAUSES.0 * 2_u32.saturating_pow(failures.min(16))).min(PATIENCE);
                     let again = if is_ours { again } else { PAUSES.0 };
                     failures = failures.saturating_add(1);

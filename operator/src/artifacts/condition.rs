@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jaas_storage::Store;
-use jaas_storage::store::StoreError;
+use jaas_storage::store::{StoreError, Usage};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::forecast::Forecast;
 use super::heal::Alarm;
 use crate::snippet::World;
 use crate::snippet::outcome::{chain, storage_reason};
@@ -51,6 +52,7 @@ struct Inner {
 struct State {
     reading: Option<Trouble>,
     writing: Option<Trouble>,
+    full_in: Option<Duration>,
 }
 
 impl State {
@@ -79,6 +81,16 @@ impl Condition {
     /// A question was answered.
     pub fn asked<T>(&self, answer: &Result<T, StoreError>) {
         self.change(|state| state.reading = answer.as_ref().err().map(Trouble::of));
+    }
+
+    /// Time until the store is full, going by the last hours; `None` where it does not fill, and while too little is known.
+    pub fn full_in(&self) -> Option<Duration> {
+        self.state().full_in
+    }
+
+    fn forecast(&self, full_in: Option<Duration>) {
+        self.state().full_in = full_in;
+        self.0.metrics.store_full_in(full_in);
     }
 
     /// Nobody waits for a write any more.
@@ -111,17 +123,26 @@ impl Condition {
 /// tries again at once.
 pub async fn run(world: Arc<World>, alarm: Alarm, measure_interval: Duration, stop: CancellationToken) {
     let mut measured: Option<tokio::time::Instant> = None;
+    let (began, mut forecast) = (tokio::time::Instant::now(), Forecast::default());
     loop {
         let condition = &world.condition;
         let answer = world.store.check().await;
         condition.asked(&answer);
+        if let Ok(health) = &answer
+            && health.capabilities.create_only.is_none()
+        {
+            acquaint(&*world.store).await;
+        }
         // Whoever leads now tries for those whom the store refused here.
         if world.authority.permit().is_err() || world.memory.refused_by_store().is_empty() {
             condition.nobody_waits();
         }
         let due = measured.is_none_or(|at| at.elapsed() >= measure_interval);
         if answer.is_ok() && (due || condition.trouble().is_some()) {
-            measure(&*world.store, &world.metrics).await;
+            if let Some(usage) = measure(&*world.store, &world.metrics).await {
+                forecast.measured(began.elapsed(), &usage);
+                condition.forecast(forecast.full_in());
+            }
             measured = Some(tokio::time::Instant::now());
         }
         if answer.is_ok() && condition.state().writing.is_none() {
@@ -136,10 +157,23 @@ pub async fn run(world: Arc<World>, alarm: Alarm, measure_interval: Duration, st
     }
 }
 
-async fn measure(store: &dyn Store, metrics: &Metrics) {
+/// Finds out what the store can do, so that whoever leads next does not have to before it publishes.
+async fn acquaint(store: &dyn Store) {
+    if let Err(error) = store.probe().await {
+        tracing::debug!(error = chain(&error), "Asking the store what it can do failed");
+    }
+}
+
+async fn measure(store: &dyn Store, metrics: &Metrics) -> Option<Usage> {
     match store.usage().await {
-        Ok(usage) => metrics.store_usage(&usage),
-        Err(error) => tracing::debug!(error = chain(&error), "Measuring the store failed"),
+        Ok(usage) => {
+            metrics.store_usage(&usage);
+            Some(usage)
+        }
+        Err(error) => {
+            tracing::debug!(error = chain(&error), "Measuring the store failed");
+            None
+        }
     }
 }
 
@@ -153,6 +187,28 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, b"").unwrap();
         jaas_storage::LocalStore::open(&file.join("below")).map(drop)
+    }
+
+    #[test]
+    fn a_forecast_is_a_gauge_that_goes_when_nothing_fills() {
+        let metrics = Metrics::default();
+        let condition = Condition::new(metrics.clone());
+        let told = || {
+            metrics
+                .encode()
+                .unwrap()
+                .lines()
+                .find(|line| line.starts_with("jaas_storage_full_in_seconds"))
+                .map(str::to_owned)
+        };
+        assert_eq!(told(), None);
+        condition.forecast(Some(Duration::from_secs(90)));
+        assert_eq!(
+            (condition.full_in(), told().as_deref()),
+            (Some(Duration::from_secs(90)), Some("jaas_storage_full_in_seconds{} 90"))
+        );
+        condition.forecast(None);
+        assert_eq!((condition.full_in(), told()), (None, None));
     }
 
     #[test]

@@ -163,7 +163,10 @@ impl Collector {
             }
             // Held until the removal is over: whoever leads next waits for it.
             let removed = match self.world.authority.permit() {
-                Ok(_permit) => self.world.store.remove(key, revision).await.map_err(|error| chain(&error)),
+                Ok(permit) => match permit.during(self.world.store.remove(key, revision)).await {
+                    Ok(removed) => removed.map_err(|error| chain(&error)),
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(error) => Err(error.to_string()),
             };
             if let Err(error) = removed {

@@ -75,8 +75,9 @@ async fn round(world: &World, asking: &Key, within: Option<&str>) -> bool {
         let surplus = retain::surplus(status, snippet.spec.history, announced.as_ref());
         for revision in surplus.into_iter().filter(|revision| !known.contains(revision)) {
             // Held until the removal is over: whoever leads next waits for it.
-            let Ok(_permit) = world.authority.permit() else { return removed > 0 };
-            match world.store.remove(&key, &revision).await {
+            let Ok(permit) = world.authority.permit() else { return removed > 0 };
+            let Ok(outcome) = permit.during(world.store.remove(&key, &revision)).await else { return removed > 0 };
+            match outcome {
                 Ok(()) => {
                     removed += 1;
                     world.memory.collect(&key, revision);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalog::Catalog;
 use super::heal::Alarm;
+use crate::leadership::Permit;
 use crate::snippet::World;
 use crate::snippet::outcome::chain;
 use crate::telemetry::metrics::Check;
@@ -88,8 +89,8 @@ async fn read(world: &World, alarm: &Alarm, key: &Key, revision: &Revision) -> u
                 "A published artifact is damaged; it is rendered again"
             );
             world.metrics.checked(Check::Damaged);
-            if world.authority.permit().is_ok() {
-                set_aside(world, key, revision).await;
+            if let Ok(permit) = world.authority.permit() {
+                set_aside(world, &permit, key, revision).await;
             }
             alarm.missed(key);
             0
@@ -105,13 +106,14 @@ async fn read(world: &World, alarm: &Alarm, key: &Key, revision: &Revision) -> u
     }
 }
 
-/// Renames a damaged artifact, so that a person can look at it. Whoever calls holds a permit.
-pub async fn set_aside(world: &World, key: &Key, revision: &Revision) {
+/// Renames a damaged artifact, so that a person can look at it.
+pub async fn set_aside(world: &World, permit: &Permit, key: &Key, revision: &Revision) {
     if world.custody.may_remove().await.is_err() {
         return;
     }
     let run = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3NZ").to_string();
-    match world.store.set_aside(key, revision, &run).await {
+    let Ok(aside) = permit.during(world.store.set_aside(key, revision, &run)).await else { return };
+    match aside {
         Ok(true) => tracing::warn!(artifact = key.path(revision), run, "A damaged artifact was set aside"),
         Ok(false) => {}
         Err(error) => tracing::warn!(

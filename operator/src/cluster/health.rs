@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::metrics::Metrics;
 
+/// A watch that went well before has to be forbidden so many times in a row to count as refused: while a role is being replaced, one
+/// may be refused for a moment.
+const FORBIDDEN: u32 = 4;
 /// How often the log tells what is still waited for.
 const REMIND: Duration = Duration::from_secs(30);
 
@@ -92,6 +95,12 @@ struct Slot {
     since: Instant,
     /// Failures in a row.
     failures: u32,
+    /// The namespace that is watched; all where none is given.
+    namespace: Option<String>,
+    /// Whether it ever went well.
+    begun: bool,
+    /// What the API server said when it came to be refused; it stays so until it goes well.
+    refused: Option<String>,
 }
 
 #[derive(Debug)]
@@ -121,6 +130,15 @@ pub struct Trouble {
     pub seconds: u64,
 }
 
+/// That the operator may not watch a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// In the API server's words.
+    pub message: String,
+    /// Where; everywhere if it is not given.
+    pub namespace: Option<String>,
+}
+
 /// What is known of all watches. Clones share it.
 #[derive(Clone)]
 pub struct Watches(Arc<Inner>);
@@ -130,25 +148,35 @@ struct Inner {
     metrics: Metrics,
     /// Which kinds came back that had not been installed; a number that grows.
     returned: watch::Sender<u64>,
+    /// For each kind a number that grows when it comes to be refused, and when that is over.
+    refusals: watch::Sender<BTreeMap<&'static str, u64>>,
 }
 
 impl Watches {
     /// Nothing is watched yet.
     pub fn new(metrics: Metrics) -> Self {
-        Self(Arc::new(Inner { kinds: Mutex::default(), metrics, returned: watch::Sender::new(0) }))
+        let (returned, refusals) = (watch::Sender::new(0), watch::Sender::default());
+        Self(Arc::new(Inner { kinds: Mutex::default(), metrics, returned, refusals }))
     }
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<&'static str, Entry>> {
         self.0.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A further watch of a kind.
-    pub fn part(&self, kind: Kind) -> Part {
+    /// A further watch of a kind, in one namespace or in all.
+    pub fn part(&self, kind: Kind, namespace: Option<&str>) -> Part {
         let name = kind.name;
         let mut kinds = self.kinds();
         let entry = kinds.entry(name).or_insert_with(|| Entry { kind, slots: Vec::new() });
         let trouble = Some((Cause::Starting, "it has not been listed yet".to_owned()));
-        entry.slots.push(Slot { trouble, since: Instant::now(), failures: 0 });
+        entry.slots.push(Slot {
+            trouble,
+            since: Instant::now(),
+            failures: 0,
+            namespace: namespace.map(str::to_owned),
+            begun: false,
+            refused: None,
+        });
         let index = entry.slots.len() - 1;
         drop(kinds);
         self.0.metrics.watches().up(name, false);
@@ -166,6 +194,11 @@ impl Watches {
         troubled.collect()
     }
 
+    /// The API server has forgotten what has changed since a watch of this kind began; it goes on with a list.
+    pub fn expired(&self, kind: &'static str) {
+        self.0.metrics.watches().failed(kind, Cause::Expired.as_str());
+    }
+
     /// Whether everything is watched without which nothing can be judged.
     pub fn is_ready_to_reconcile(&self) -> bool {
         self.kinds().values().all(|entry| !entry.kind.needed || entry.trouble().is_none())
@@ -175,6 +208,22 @@ impl Watches {
     /// wrong.
     pub fn returned(&self) -> watch::Receiver<u64> {
         self.0.returned.subscribe()
+    }
+
+    /// What the API server said when it refused to let this kind be watched where this namespace is; `None` where it does not.
+    pub fn refusal(&self, kind: &str, namespace: &str) -> Option<Refusal> {
+        let kinds = self.kinds();
+        let mut slots = kinds.get(kind)?.slots.iter();
+        slots.find_map(|slot| {
+            let there = slot.namespace.as_deref().is_none_or(|watched| watched == namespace);
+            let message = slot.refused.as_ref().filter(|_| there)?;
+            Some(Refusal { message: message.clone(), namespace: slot.namespace.clone() })
+        })
+    }
+
+    /// For each kind a number that changes when it comes to be refused, and when that is over.
+    pub fn refusals(&self) -> watch::Receiver<BTreeMap<&'static str, u64>> {
+        self.0.refusals.subscribe()
     }
 
     /// Tells now and then what is still waited for.
@@ -213,6 +262,8 @@ impl Part {
     pub fn well(&self) {
         self.change(|slot| {
             slot.failures = 0;
+            slot.begun = true;
+            slot.refused = None;
             slot.trouble.take().map(|_| None)
         });
     }
@@ -227,6 +278,9 @@ impl Part {
                 slot.since = Instant::now();
             }
             slot.trouble = Some((cause, message.clone()));
+            if cause == Cause::Forbidden && (!slot.begun || slot.failures >= FORBIDDEN) {
+                slot.refused.get_or_insert_with(|| message.clone());
+            }
             // Whoever reads the log wants to know of what is new.
             Some(Some((cause, message.clone())).filter(|_| known != Some(cause)))
         });
@@ -252,13 +306,18 @@ impl Part {
         let before = entry.trouble().and_then(|slot| slot.trouble.as_ref().map(|(cause, _)| *cause));
         let was_missing = before == Some(Cause::Missing);
         let Some(slot) = entry.slots.get_mut(self.index) else { return };
+        let was_refused = slot.refused.is_some();
         let news = change(slot);
+        let turned = slot.refused.is_some() != was_refused;
         let up = entry.trouble().is_none();
         inner.metrics.watches().up(self.kind, up);
         let kind = entry.kind.clone();
         let ready = kinds.values().all(|entry| !entry.kind.needed || entry.trouble().is_none());
         inner.metrics.watches().ready_to_reconcile(ready);
         drop(kinds);
+        if turned {
+            inner.refusals.send_modify(|turns| *turns.entry(self.kind).or_default() += 1);
+        }
         match news {
             None => {}
             Some(Some((cause, error))) => self.tell_trouble(&kind, cause, &error),
@@ -329,8 +388,9 @@ mod tests {
     fn a_kind_is_watched_once_every_part_of_it_is() {
         let metrics = Metrics::default();
         let watches = Watches::new(metrics.clone());
-        let parts = [watches.part(kind("JsonnetSnippet", true)), watches.part(kind("JsonnetSnippet", true))];
-        let source = watches.part(kind("Bucket", false));
+        let parts =
+            [watches.part(kind("JsonnetSnippet", true), None), watches.part(kind("JsonnetSnippet", true), None)];
+        let source = watches.part(kind("Bucket", false), None);
         assert_eq!(watches.troubles()["JsonnetSnippet"].cause, Cause::Starting);
         parts[0].well();
         assert!(!watches.is_ready_to_reconcile());
@@ -353,14 +413,14 @@ mod tests {
     #[test]
     fn a_refusal_of_a_needed_kind_is_no_matter_of_sources() {
         let metrics = Metrics::default();
-        Watches::new(metrics.clone()).part(kind("JsonnetSnippet", true)).refused();
+        Watches::new(metrics.clone()).part(kind("JsonnetSnippet", true), None).refused();
         assert!(!metrics.encode().unwrap().contains("jaas_crd_watch_engagement_failures_total{"));
     }
 
     #[test]
     fn a_needed_kind_that_returns_wakes_everybody_and_one_that_was_away_does_not() {
         let watches = Watches::new(Metrics::default());
-        let part = watches.part(kind("ExternalArtifact", true));
+        let part = watches.part(kind("ExternalArtifact", true), None);
         let returned = watches.returned();
         part.well();
         part.failed(Cause::Unreachable, String::new());
@@ -372,8 +432,35 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_counts_as_refused_where_it_is_and_until_it_is_watched_again() {
+        let watches = Watches::new(Metrics::default());
+        let here = watches.part(kind("Bucket", false), Some("a"));
+        let there = watches.part(kind("Bucket", false), Some("b"));
+        let mut refusals = watches.refusals();
+        here.well();
+        for _ in 1..FORBIDDEN {
+            here.failed(Cause::Forbidden, "first".to_owned());
+        }
+        assert!(watches.refusal("Bucket", "a").is_none() && !refusals.has_changed().unwrap(), "it may be over soon");
+        here.failed(Cause::Forbidden, "list".to_owned());
+        here.failed(Cause::Forbidden, "watch".to_owned());
+        here.failed(Cause::Unreachable, "away".to_owned());
+        let refusal = Some(Refusal { message: "list".to_owned(), namespace: Some("a".to_owned()) });
+        assert_eq!(watches.refusal("Bucket", "a"), refusal);
+        assert_eq!(refusals.borrow_and_update()["Bucket"], 1);
+        assert_eq!(watches.refusal("Bucket", "b"), None);
+        assert_eq!(watches.refusal("GitRepository", "a"), None);
+        there.failed(Cause::Forbidden, "never".to_owned());
+        assert!(watches.refusal("Bucket", "b").is_some(), "what never went well waits for nothing");
+        here.well();
+        there.well();
+        assert_eq!(watches.refusal("Bucket", "a"), None);
+        assert_eq!(refusals.borrow_and_update()["Bucket"], 4);
+    }
+
+    #[test]
     fn pauses_grow_to_a_few_seconds_and_start_small_again() {
-        let part = Watches::new(Metrics::default()).part(kind("Bucket", false));
+        let part = Watches::new(Metrics::default()).part(kind("Bucket", false), None);
         let tried = |times, cause| {
             part.well();
             for _ in 0..times {

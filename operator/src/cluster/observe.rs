@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
+use kube::runtime::watcher;
 use serde_json::{Value, json};
 use tower::BoxError;
 
@@ -18,6 +19,9 @@ use crate::snippet::outcome::chain;
 
 /// Longest that the rest of a list may take once its answer has begun.
 const LIST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a watch is told that has to begin anew.
+const ANEW: &str = "the watch has to begin anew";
 
 /// The client, with its requests told to a part.
 pub fn observed(client: &Client, part: Part) -> Client {
@@ -77,13 +81,19 @@ fn message(status: StatusCode, body: &Bytes) -> String {
     said.filter(|said| !said.is_empty()).unwrap_or_else(|| format!("HTTP {status}"))
 }
 
+/// Whether the API server says in the middle of a watch that it has forgotten what has changed since. What it says at the beginning is told
+/// by the request.
+pub fn is_expired(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410 && status.message != ANEW)
+}
+
 /// The answer to a watch that cannot be taken up where it ended: `kube` would ask for the same again and again otherwise.
 fn begin_anew() -> Response<Body> {
     let gone = json!({
         "type": "ERROR",
         "object": {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Expired", "code": 410,
-            "message": "the watch has to begin anew",
+            "message": ANEW,
         },
     });
     Response::new(Body::from(format!("{gone}\n").into_bytes()))
@@ -107,7 +117,7 @@ mod tests {
             Ok::<_, BoxError>(Response::builder().status(status).body(body).unwrap())
         });
         let watches = Watches::new(Metrics::default());
-        let client = observed(&Client::new(server, "default"), watches.part(kind()));
+        let client = observed(&Client::new(server, "default"), watches.part(kind(), None));
         let request = Request::get(format!("http://api/x{query}")).body(Body::empty()).unwrap();
         let answered = match client.send(request).await {
             Ok(answer) => Ok(answer.into_body().collect_bytes().await.unwrap().to_vec()),
@@ -151,11 +161,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_watch_that_expires_under_way_is_told_apart_from_one_that_began_expired() {
+        let error = |code: u16, message: &str| {
+            let mut status = kube::core::Status::failure(message, "Expired");
+            status.code = code;
+            watcher::Error::WatchError(status.boxed())
+        };
+        assert!(is_expired(&error(410, "too old resource version: 3 (9)")));
+        assert!(!is_expired(&error(500, "etcdserver: leader changed")));
+        assert!(!is_expired(&error(410, ANEW)), "the request has told it");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn no_request_waits_for_ever() {
         let server = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
         let watches = Watches::new(Metrics::default());
-        let client = observed(&Client::new(server, "default"), watches.part(kind()));
+        let client = observed(&Client::new(server, "default"), watches.part(kind(), None));
         let request = Request::get("http://api/x?watch=1").body(Body::empty()).unwrap();
         assert!(client.send(request).await.is_err());
         assert_eq!(watches.troubles()["Bucket"].cause, Cause::Silent);

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::health::{self, Kind, Watches};
-use super::observe::observed;
+use super::observe::{is_expired, observed};
 use crate::snippet::outcome::chain;
 
 /// What is watched, and how.
@@ -81,7 +81,7 @@ where
     };
     let kind = Kind { name, gvk: format!("{}, Kind={name}", K::api_version(&())), needed };
     let api = |namespace: Option<&str>| {
-        let part = scope.watches.part(kind.clone());
+        let part = scope.watches.part(kind.clone(), namespace);
         let client = observed(&scope.client, part.clone());
         let api: Api<K> = match namespace {
             None => Api::all(client),
@@ -112,9 +112,13 @@ where
         }
     });
     // Told by the watch itself, once. A controller that hears of an error would be deaf to everything else for a while.
+    let watches = scope.watches.clone();
     let changes = events.touched_objects().filter(move |change| {
         if let Err(error) = change {
             tracing::debug!(kind = name, error = chain(error), "A watch failed");
+            if is_expired(error) {
+                watches.expired(name);
+            }
         }
         std::future::ready(change.is_ok())
     });

@@ -1,10 +1,14 @@
-//! Every write to the API server. Each carries the resourceVersion that it was decided upon, and needs a permit.
+//! Every write to the API server. Each carries the resourceVersion that it was decided upon, needs a permit, and names the term of
+//! that permit as its user agent, by which the API server's audit log tells whose decision it was.
 
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::core::request::{Error as BuildError, Request};
+use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -12,7 +16,7 @@ use serde_json::{Value, json};
 use jaas_api::{ExternalArtifact, FIELD_MANAGER, JsonnetSnippet};
 
 use super::{RequestError, request};
-use crate::leadership::Permit;
+use crate::leadership::{Epoch, Permit};
 
 /// Changes metadata or spec of an object that is still in the state of `resource_version`.
 ///
@@ -25,10 +29,9 @@ where
         + DeserializeOwned
         + std::fmt::Debug,
 {
-    permit.check()?;
-    let (api, name) = address(client, object);
+    let (requests, name) = address(object);
     patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
-    request(api.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await
+    send(permit, client, requests.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await
 }
 
 /// Changes fields of the status of an object that is still in the state of `resource_version`.
@@ -47,10 +50,10 @@ where
         + DeserializeOwned
         + std::fmt::Debug,
 {
-    permit.check()?;
-    let (api, name) = address(client, object);
+    let (requests, name) = address(object);
     let patch = json!({"metadata": {"resourceVersion": object.meta().resource_version}, "status": status});
-    request(api.patch_status(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await
+    let patched = requests.patch_subresource("status", name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch));
+    send(permit, client, patched).await
 }
 
 /// Creates an artifact.
@@ -62,13 +65,13 @@ pub async fn create_artifact(
     client: &Client,
     artifact: &ExternalArtifact,
 ) -> Result<ExternalArtifact, RequestError> {
-    permit.check()?;
-    let api = Api::namespaced(client.clone(), artifact.metadata.namespace.as_deref().unwrap_or_default());
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    request(api.create(&params, artifact)).await
+    let (requests, _) = address(artifact);
+    let body = serde_json::to_vec(artifact).map_err(BuildError::SerializeBody);
+    send(permit, client, body.and_then(|body| requests.create(&ours(), body))).await
 }
 
-/// Deletes the very artifact that was looked at, not a later one of the same name.
+/// Deletes the very artifact that was looked at, in the state that was looked at: not a later one of the same name, and not one that
+/// has been taken over meanwhile.
 ///
 /// # Errors
 /// Whatever the API server answers.
@@ -77,13 +80,12 @@ pub async fn delete_artifact(
     client: &Client,
     artifact: &ExternalArtifact,
 ) -> Result<(), RequestError> {
-    permit.check()?;
-    let (api, name) = address(client, artifact);
-    let params = DeleteParams {
-        preconditions: Some(Preconditions { uid: artifact.metadata.uid.clone(), resource_version: None }),
-        ..DeleteParams::default()
-    };
-    request(api.delete(name, &params)).await.map(drop)
+    let (requests, name) = address(artifact);
+    let (uid, resource_version) = (artifact.metadata.uid.clone(), artifact.metadata.resource_version.clone());
+    let params =
+        DeleteParams { preconditions: Some(Preconditions { uid, resource_version }), ..DeleteParams::default() };
+    // The answer is the artifact or a status.
+    send::<Value>(permit, client, requests.delete(name, &params)).await.map(drop)
 }
 
 /// Annotates a Lease that is still in the state that was read. Its holder's renewals change that state, so a conflict is likely and
@@ -98,11 +100,8 @@ pub async fn annotate_lease(
     key: &str,
     value: &str,
 ) -> Result<(), RequestError> {
-    permit.check()?;
     lease.annotations_mut().insert(key.to_owned(), value.to_owned());
-    let (api, name) = address(client, &lease);
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    request(api.replace(name, &params, &lease)).await.map(drop)
+    replace(permit, client, &lease).await.map(drop)
 }
 
 /// Replaces a Secret that is still in the state that was read. Answers its new state.
@@ -110,10 +109,7 @@ pub async fn annotate_lease(
 /// # Errors
 /// A conflict where somebody else wrote first; whatever the API server answers.
 pub async fn replace_secret(permit: &Permit, client: &Client, secret: &Secret) -> Result<Secret, RequestError> {
-    permit.check()?;
-    let (api, name) = address(client, secret);
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    request(api.replace(name, &params, secret)).await
+    replace(permit, client, secret).await
 }
 
 /// Replaces a configuration of webhooks that is still in the state that was read.
@@ -125,10 +121,7 @@ pub async fn replace_webhooks(
     client: &Client,
     configuration: &ValidatingWebhookConfiguration,
 ) -> Result<(), RequestError> {
-    permit.check()?;
-    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    request(api.replace(&configuration.name_any(), &params, configuration)).await.map(drop)
+    replace(permit, client, configuration).await.map(drop)
 }
 
 /// Adds or removes our finalizer, leaving those of others alone.
@@ -144,11 +137,54 @@ pub async fn patch_finalizers(
     patch(permit, client, snippet, json!({"metadata": {"finalizers": finalizers}})).await
 }
 
-fn address<'a, K>(client: &Client, object: &'a K) -> (Api<K>, &'a str)
+async fn replace<K>(permit: &Permit, client: &Client, object: &K) -> Result<K, RequestError>
 where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
 {
+    let (requests, name) = address(object);
+    let body = serde_json::to_vec(object).map_err(BuildError::SerializeBody);
+    send(permit, client, body.and_then(|body| requests.replace(name, &ours(), body))).await
+}
+
+/// Sends what `permit` allows.
+async fn send<T: DeserializeOwned>(
+    permit: &Permit,
+    client: &Client,
+    built: Result<http::Request<Vec<u8>>, BuildError>,
+) -> Result<T, RequestError> {
+    let mut built = built.map_err(kube::Error::BuildRequest)?;
+    let agent =
+        HeaderValue::try_from(user_agent(permit.epoch())).map_err(|error| kube::Error::HttpError(error.into()))?;
+    built.headers_mut().insert(USER_AGENT, agent);
+    permit.check()?;
+    request(client.request(built)).await
+}
+
+/// This program, and the term in which a write was decided, if there are terms.
+fn user_agent(epoch: &Epoch) -> String {
+    let program = concat!("jaas-operator/", env!("CARGO_PKG_VERSION"));
+    if epoch.uid.is_empty() { program.to_owned() } else { format!("{program} (term {epoch})") }
+}
+
+fn ours() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// Where requests about an object go, and its name.
+fn address<K: Resource<DynamicType = ()>>(object: &K) -> (Request, &str) {
     let meta = object.meta();
-    let api = Api::namespaced(client.clone(), meta.namespace.as_deref().unwrap_or_default());
-    (api, meta.name.as_deref().unwrap_or_default())
+    (Request::new(K::url_path(&(), meta.namespace.as_deref())), meta.name.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_names_its_term_where_there_are_terms() {
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(user_agent(&Epoch::default()), format!("jaas-operator/{version}"));
+        let epoch = Epoch { uid: "u-1".to_owned(), transitions: 3 };
+        assert_eq!(user_agent(&epoch), format!("jaas-operator/{version} (term u-1/3)"));
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Ready means: can serve. That holds as soon as the sockets are bound and the store is open, whatever the API server does; a
 //! replica that is not ready is taken out of the Service, and consumers would get refused connections instead of our 503. Trouble
-//! with the store or with a watch is told in the answer's body.
+//! with the store, with a watch or with the webhook is told in the answer's body.
 //!
 //! Ready to reconcile means: everything is watched that a judgement needs. It holds on every replica, whoever leads.
 
@@ -15,6 +15,7 @@ use serde::Serialize;
 use warp::Filter;
 use warp::reply::Reply;
 
+use crate::admission::trouble::{Condition as WebhookCondition, Trouble as WebhookTrouble};
 use crate::artifacts::condition::{Condition, Trouble as StoreTrouble};
 use crate::cluster::health::{Cause, Trouble, Watches};
 use crate::leadership::Authority;
@@ -25,6 +26,7 @@ use crate::mounted::{Mounted, Trouble as LibraryTrouble};
 pub struct Health {
     flags: Arc<Flags>,
     operator: Option<Parts>,
+    webhook: Option<WebhookCondition>,
 }
 
 /// What an operator has besides.
@@ -67,23 +69,32 @@ struct Answer {
     /// Mounted libraries that could not be read; they stay as they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     libraries: Vec<LibraryTrouble>,
+    /// Trouble of the admission webhook: changes of snippets may be refused, and artifacts are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookTrouble>,
 }
 
 impl Answer {
     fn plain(status: &'static str) -> Self {
-        Self { status, leader: None, storage: None, watches: BTreeMap::new(), libraries: Vec::new() }
+        Self { status, leader: None, storage: None, watches: BTreeMap::new(), libraries: Vec::new(), webhook: None }
     }
 }
 
 impl Health {
     /// A process that has not started yet, its store, its watches, its right to write, and the libraries in its folders.
     pub fn new(store: Condition, watches: Watches, authority: Authority, libraries: Mounted) -> Self {
-        Self { flags: Arc::default(), operator: Some(Parts { store, watches, authority, libraries }) }
+        let operator = Some(Parts { store, watches, authority, libraries });
+        Self { flags: Arc::default(), operator, webhook: None }
+    }
+
+    /// The same with an admission webhook.
+    pub fn with_webhook(self, webhook: WebhookCondition) -> Self {
+        Self { webhook: Some(webhook), ..self }
     }
 
     /// A process that has not started yet and has no operator.
     pub fn alone() -> Self {
-        Self { flags: Arc::default(), operator: None }
+        Self { flags: Arc::default(), operator: None, webhook: None }
     }
 
     /// The sockets are bound and the store is open.
@@ -118,6 +129,7 @@ impl Health {
         }
         if probe == Probe::Ready {
             answer.libraries.clone_from(&parts.libraries.state().troubles);
+            answer.webhook = self.webhook.as_ref().and_then(WebhookCondition::trouble);
             // That a process has just begun is no trouble to somebody who asks whether it serves.
             answer.watches.retain(|_, trouble| trouble.cause != Cause::Starting);
         }
@@ -170,7 +182,7 @@ mod tests {
     fn serving_waits_for_nobody_and_reconciling_for_what_it_needs() {
         let metrics = Metrics::default();
         let watches = Watches::new(metrics.clone());
-        let part = |name, needed| watches.part(Kind { name, gvk: format!("v1, Kind={name}"), needed });
+        let part = |name, needed| watches.part(Kind { name, gvk: format!("v1, Kind={name}"), needed }, None);
         let (snippets, buckets) = (part("JsonnetSnippet", true), part("Bucket", false));
         let health =
             Health::new(Condition::new(metrics), watches.clone(), Authority::sole_writer(), Mounted::new(Vec::new()));
@@ -191,6 +203,12 @@ mod tests {
             let bucket = &said["watches"]["Bucket"];
             assert_eq!((&bucket["cause"], &bucket["message"]), (&json!("forbidden"), &json!("no right")), "{said}");
         }
+
+        let webhook = WebhookCondition::new(crate::admission::tls::Current::new(Metrics::default()));
+        webhook.failed("no Secret".to_owned());
+        let (status, said) = told(&health.clone().with_webhook(webhook), Probe::Ready);
+        let trouble = json!({"answers": false, "message": "no Secret", "seconds": 0});
+        assert_eq!((status, &said["webhook"]), (200, &trouble), "it is no reason not to serve");
 
         let alone = Health::alone();
         assert_eq!(told(&alone, Probe::Start).0, 503);

@@ -1,7 +1,10 @@
 //! The right to change anything outside this process.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -128,6 +131,22 @@ impl Permit {
         lasts.then_some(()).ok_or(NotLeader)
     }
 
+    /// Goes on with a change for as long as the permit lasts: each of its steps is asked for anew, so that one of many steps does not
+    /// outlive the term in which it began. A step that is under way is given up.
+    ///
+    /// # Errors
+    /// Where leadership ended before the change was over; how much of it was done is unknown.
+    pub async fn during<T>(&self, change: impl Future<Output = T>) -> Result<T, NotLeader> {
+        let (mut change, mut ended) = (pin!(change), pin!(self.ended()));
+        poll_fn(|context| {
+            if self.check().is_err() || ended.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(NotLeader));
+            }
+            change.as_mut().poll(context).map(Ok)
+        })
+        .await
+    }
+
     /// Resolves when leadership is lost or given up. A suspended process learns it here later than from [`Permit::check`].
     pub async fn ended(&self) {
         self.term.ended.cancelled().await;
@@ -190,6 +209,31 @@ mod tests {
         authority.follow(Some(&tenure(2, 0, 20)));
         assert!(permit.check().is_err());
         assert_eq!(authority.permit().unwrap().epoch().transitions, 2);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_many_steps_ends_with_the_permit() {
+        let clock = Hand::default();
+        let authority = Authority::nobody(Arc::new(clock.clone()));
+        authority.follow(Some(&tenure(1, 0, 20)));
+        let permit = authority.permit().unwrap();
+        assert_eq!(permit.during(async { 7 }).await, Ok(7));
+        let steps = std::cell::Cell::new(0);
+        let change = async {
+            for at in [10, 30, 40] {
+                steps.set(steps.get() + 1);
+                clock.set(at);
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(permit.during(change).await, Err(NotLeader));
+        assert_eq!(steps.get(), 2, "the clock has passed the end when the third is due");
+
+        authority.follow(Some(&tenure(2, 0, 100)));
+        let permit = authority.permit().unwrap();
+        let lost = async { authority.follow(None) };
+        let (outcome, ()) = tokio::join!(permit.during(std::future::pending::<()>()), lost);
+        assert_eq!(outcome, Err(NotLeader));
     }
 
     #[tokio::test]

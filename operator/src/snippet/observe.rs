@@ -9,6 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::artifact::{self, Ownership};
 use super::outcome::{Announced, Attempt, Deferred, Refusal, storage_refusal};
+use super::unwatched;
 use super::world::World;
 use crate::telemetry::metrics::Check;
 
@@ -28,6 +29,8 @@ pub struct Seen {
     pub presence: Option<Presence>,
     /// Why the store did not tell.
     pub store_trouble: Option<Refusal>,
+    /// Why changes of its sources are not seen, so that what the caches say of them may be old.
+    pub unwatched: Option<Refusal>,
 }
 
 impl Seen {
@@ -70,6 +73,7 @@ impl Seen {
         let announced = artifact::announcement(world, &self.key, &current.revision, digest, *size);
         synced
             && recorded
+            && self.unwatched.is_none()
             && !super::report::is_answer_due(&self.snippet)
             && status.revision.as_deref() == Some(current.revision.to_string().as_str())
             && status.artifact_url.as_deref() == Some(announced.url.as_str())
@@ -121,7 +125,9 @@ pub async fn observe(world: &World, snippet: Arc<JsonnetSnippet>) -> Attempt<Opt
         (current, presence) = (Some(recorded), Some(found));
     }
     let published = published.and_then(|artifact| artifact.revision.parse().ok());
-    Ok(Some(Seen { key, snippet, artifact, published, current, presence, store_trouble }))
+    let refusal = |kind, namespace: &str| world.sources.refusal(kind, namespace);
+    let unwatched = unwatched::of(&snippet, &namespace, &world.libraries, refusal);
+    Ok(Some(Seen { key, snippet, artifact, published, current, presence, store_trouble, unwatched }))
 }
 
 /// What our artifact of this name announces now, as far as is known.

@@ -20,6 +20,7 @@ use super::world::World;
 use crate::artifacts::{room, scrub};
 use crate::cluster::classify::{Meaning, meaning};
 use crate::cluster::{RequestError, request, write};
+use crate::leadership::Permit;
 use crate::quota::{self, NotAdmitted};
 use crate::telemetry::metrics::Stage;
 use crate::telemetry::trace;
@@ -112,8 +113,8 @@ async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Atte
             return Ok(Err(storage_refusal(&error)));
         }
     };
-    let _permit = world.permit()?;
-    set_damage_aside(world, seen, content.revision()).await;
+    let permit = world.permit()?;
+    set_damage_aside(world, &permit, seen, content.revision()).await;
     let mut answer = world.store.put(&seen.key, content.clone()).await;
     let full = answer.as_ref().is_err_and(|error| error.kind.is_full());
     if full && room::make(world, &seen.key).await {
@@ -128,10 +129,10 @@ async fn put(world: &World, seen: &Seen, content: jaas_storage::Content) -> Atte
 }
 
 /// Keeps damaged bytes for a person to look at. Where that does not work the put writes over them.
-async fn set_damage_aside(world: &World, seen: &Seen, revision: &Revision) {
+async fn set_damage_aside(world: &World, permit: &Permit, seen: &Seen, revision: &Revision) {
     let damaged = matches!(seen.presence, Some(Presence::Damaged { .. }));
     if damaged && seen.current.as_ref().is_some_and(|current| current.revision == *revision) {
-        scrub::set_aside(world, &seen.key, revision).await;
+        scrub::set_aside(world, permit, &seen.key, revision).await;
     }
 }
 

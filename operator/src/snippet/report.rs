@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use serde_json::{Map, Value};
 
-use super::outcome::Judgement;
+use super::outcome::{Judgement, Refusal};
 use super::retain;
 use crate::cluster::merge;
 use crate::config::Snippets;
@@ -36,6 +36,8 @@ pub struct Report {
 pub struct Circumstances<'a> {
     /// What the artifact announced when the reconcile started.
     pub announced: Option<&'a Revision>,
+    /// Why changes of its sources are not seen.
+    pub unwatched: Option<&'a Refusal>,
     /// Revisions that were collected since the last write.
     pub collected: &'a BTreeSet<Revision>,
     /// The time.
@@ -59,7 +61,7 @@ pub fn report(
     circumstances: &Circumstances<'_>,
 ) -> Report {
     let current = snippet.status.clone().unwrap_or_default();
-    let (ready, reason, message) = verdict(judgement, &current);
+    let (ready, reason, message) = verdict(judgement, circumstances.unwatched, &current);
     let mut desired = current.clone();
     desired.observed_generation = snippet.metadata.generation;
     desired.last_handled_reconcile_at = snippet.annotations().get(RECONCILE_REQUEST).cloned();
@@ -87,7 +89,7 @@ pub fn report(
         desired.inputs_digest = Some(published.inputs_digest.clone());
         desired.mounted_libraries.clone_from(&published.mounted);
     }
-    if ready {
+    if matches!(judgement, Judgement::Published(_) | Judgement::Unchanged) {
         desired.last_sync_time = Some(Time(circumstances.now));
     }
     let told = current.ready().is_some_and(|told| (told.status == "True") == ready && told.reason == reason.as_str());
@@ -97,8 +99,11 @@ pub fn report(
 }
 
 /// Status, reason and sentence.
-fn verdict(judgement: &Judgement, current: &SyncStatus) -> (bool, Reason, String) {
+fn verdict(judgement: &Judgement, unwatched: Option<&Refusal>, current: &SyncStatus) -> (bool, Reason, String) {
     match judgement {
+        Judgement::Published(_) | Judgement::Unchanged if let Some(refusal) = unwatched => {
+            (false, refusal.reason, refusal.message.clone())
+        }
         Judgement::Published(published) => {
             let message = format!("Rendered {} bytes from {} files", published.rendered_bytes, published.files);
             (true, Reason::Synced, message)
@@ -158,7 +163,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::snippet::outcome::{Published, Refusal};
+    use crate::snippet::outcome::Published;
     use jaas_api::snippet::SnippetSpec;
     use serde_json::json;
 
@@ -204,7 +209,11 @@ pub(crate) mod tests {
     }
 
     fn on(snippet: &JsonnetSnippet, judgement: &Judgement, seconds: i64) -> Report {
-        let circumstances = Circumstances { announced: None, collected: &BTreeSet::new(), now: at(seconds) };
+        watched(snippet, judgement, None, seconds)
+    }
+
+    fn watched(snippet: &JsonnetSnippet, judgement: &Judgement, unwatched: Option<&Refusal>, seconds: i64) -> Report {
+        let circumstances = Circumstances { announced: None, unwatched, collected: &BTreeSet::new(), now: at(seconds) };
         report(snippet, judgement, &settings(), &circumstances)
     }
 
@@ -282,6 +291,23 @@ pub(crate) mod tests {
             ("False", "boom (runbook: https://runbooks/evaluationfailed/)", at(9))
         );
         assert_eq!(status.revision, Some(revision("x").to_string()));
+    }
+
+    #[test]
+    fn what_is_published_from_a_source_that_is_not_watched_says_so_and_is_recorded() {
+        let first = written(&snippet(), &on(&snippet(), &published("x"), 5));
+        let refusal = Refusal::new(Reason::RBACDenied, "not told");
+        let report = watched(&first, &published("y"), Some(&refusal), 9);
+        assert_eq!((report.ready, report.reason), (false, Reason::RBACDenied));
+        assert_eq!(report.announcement.as_deref(), Some("not told"));
+        let second = written(&first, &report);
+        let status = second.status.clone().unwrap();
+        assert_eq!(status.revision, Some(revision("y").to_string()));
+        assert_eq!(status.inputs_digest.as_deref(), Some("sha256:y"));
+        assert_eq!(status.last_sync_time, Some(Time(at(9))));
+        assert_eq!(watched(&second, &published("y"), Some(&refusal), 70).patch, None, "a second look writes nothing");
+        let over = on(&second, &published("y"), 80);
+        assert!(over.ready && over.patch.is_some());
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub async fn take_back(world: &World, seen: &Seen) -> Attempt<()> {
     if !is_held || world.memory.is_let_go(&seen.key, &seen.snippet) {
         return Ok(());
     }
-    delete_artifact(world, seen).await;
+    delete_artifact(world, seen).await?;
     let forced = match delete_files(world, seen).await? {
         Ok(()) => None,
         Err(error) => {
@@ -71,15 +71,17 @@ pub async fn take_back(world: &World, seen: &Seen) -> Attempt<()> {
     Ok(())
 }
 
-/// Deletes the artifact as the tenant. Whatever goes wrong is left to the owner reference.
-async fn delete_artifact(world: &World, seen: &Seen) {
-    let Some(found) = &seen.artifact else { return };
+/// Deletes the artifact as the tenant. Whatever goes wrong is left to the owner reference, but for a change that somebody else made
+/// first: whose the artifact is now is looked at again.
+async fn delete_artifact(world: &World, seen: &Seen) -> Attempt<()> {
+    let Some(found) = &seen.artifact else { return Ok(()) };
     if artifact::ownership(found, &seen.snippet) == Ownership::Foreign {
-        return;
+        return Ok(());
     }
     let (namespace, name) = (seen.key.namespace(), seen.key.name());
     let left = |error: String| {
         tracing::warn!(namespace, name, error, "The ExternalArtifact is left to its owner reference");
+        Ok(())
     };
     let account = match check::account(&seen.snippet, &world.settings) {
         Ok(account) => account,
@@ -95,8 +97,15 @@ async fn delete_artifact(world: &World, seen: &Seen) {
         Err(deferred) => return left(chain(&deferred)),
     };
     match write::delete_artifact(&permit, &tenant.client, found).await {
-        Ok(()) => {}
-        Err(error) if meaning(&error) == Meaning::NotFound => {}
+        Ok(()) => Ok(()),
+        Err(error) if meaning(&error) == Meaning::NotFound => Ok(()),
+        Err(error)
+            if meaning(&error) == Meaning::Conflict
+                && terminating_for(&seen.snippet) < world.settings.max_withdraw_wait =>
+        {
+            world.memory.forget_artifact(&seen.key);
+            Err(Deferred::request("deleting the ExternalArtifact", error))
+        }
         Err(error) => left(chain(&error)),
     }
 }
@@ -117,8 +126,8 @@ async fn delete_files(world: &World, seen: &Seen) -> Attempt<Result<(), StoreErr
         // It has been waited for long enough; the store itself has the last word.
         Err(NotOurs::Unknown(_)) => {}
     }
-    let _permit = world.permit()?;
-    let deleted = world.store.delete(&seen.key).await;
+    let permit = world.permit()?;
+    let deleted = permit.during(world.store.delete(&seen.key)).await.map_err(Deferred::not_leader)?;
     if deleted.is_err() {
         world.memory.refused(&seen.key);
         world.condition.wrote(&deleted);

@@ -1,7 +1,9 @@
 //! What sources announce, kept current by watches, and whom a change wakes.
 //!
-//! A kind that is not installed or may not be watched is a matter of that kind alone: snippets on it are then looked at when they ask.
+//! A kind that is not installed or may not be watched is a matter of that kind alone: snippets on it are then looked at when they ask,
+//! and now and then (see [`crate::snippet::unwatched`]).
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use serde_json::{Value, json};
 
+use crate::cluster::health::{Refusal, Watches};
 use crate::cluster::watch::{Scope, Watched, watch as watch_kind};
 use crate::graph::{Graph, Input, Name};
 use crate::snippet::outcome::chain;
@@ -25,6 +28,7 @@ pub struct Sources {
     git: Store<Source<GitRepository>>,
     oci: Store<Source<OciRepository>>,
     buckets: Store<Source<Bucket>>,
+    watches: Watches,
 }
 
 impl Sources {
@@ -36,6 +40,12 @@ impl Sources {
             SourceKind::Bucket => get(&self.buckets, name),
             SourceKind::ExternalArtifact => None,
         }
+    }
+
+    /// Why the operator is not told of changes of this kind in this namespace; `None` where it is, or where the reason is no missing
+    /// right of its own.
+    pub fn refusal(&self, kind: SourceKind, namespace: &str) -> Option<Refusal> {
+        self.watches.refusal(kind.as_str(), namespace)
     }
 }
 
@@ -52,9 +62,29 @@ pub fn watch(scope: &Scope, graph: &Arc<Graph>) -> (Sources, Wakes) {
     let git = watch_kind::<Source<GitRepository>>(scope, false);
     let oci = watch_kind::<Source<OciRepository>>(scope, false);
     let buckets = watch_kind::<Source<Bucket>>(scope, false);
-    let sources = Sources { git: git.store.clone(), oci: oci.store.clone(), buckets: buckets.store.clone() };
-    let wakes = [wakes(git, graph), wakes(oci, graph), wakes(buckets, graph)];
+    let sources = Sources {
+        git: git.store.clone(),
+        oci: oci.store.clone(),
+        buckets: buckets.store.clone(),
+        watches: scope.watches.clone(),
+    };
+    let refusals = refusals(&scope.watches, graph);
+    let wakes = [wakes(git, graph), wakes(oci, graph), wakes(buckets, graph), refusals];
     (sources, wakes.into_iter().collect::<SelectAll<_>>().boxed())
+}
+
+/// The snippets on a kind that has come to be refused, or is watched again.
+fn refusals(watches: &Watches, graph: &Arc<Graph>) -> Wakes {
+    let begin = (watches.refusals(), BTreeMap::new(), Arc::clone(graph));
+    let turns = futures::stream::unfold(begin, |(mut refusals, known, graph)| async move {
+        refusals.changed().await.ok()?;
+        let now = refusals.borrow_and_update().clone();
+        let turned = |kind: &SourceKind| now.get(kind.as_str()) != known.get(kind.as_str());
+        let kinds = SourceKind::ALL.into_iter().filter(turned);
+        let users: Vec<_> = kinds.flat_map(|kind| graph.users_of_kind(kind)).collect();
+        Some((users, (refusals, now, graph)))
+    });
+    turns.flat_map(|users| futures::stream::iter(references(users))).boxed()
 }
 
 fn wakes<K: Kind>(watched: Watched<Source<K>>, graph: &Arc<Graph>) -> Wakes {

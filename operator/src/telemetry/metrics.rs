@@ -217,6 +217,7 @@ struct StoreGauges {
     total_bytes: Family<NoLabels, Gauge>,
     free_inodes: Family<NoLabels, Gauge>,
     quota_bytes: Family<NoLabels, Gauge>,
+    full_in_seconds: Family<NoLabels, Gauge>,
     namespace_bytes: Family<NamespaceLabels, Gauge>,
     /// Which series there are of it.
     namespaces: Mutex<BTreeSet<String>>,
@@ -496,6 +497,17 @@ impl Metrics {
         }
     }
 
+    /// When the store is full, where it fills.
+    pub fn store_full_in(&self, time: Option<std::time::Duration>) {
+        let family = &self.0.store.full_in_seconds;
+        match time {
+            Some(time) => {
+                family.get_or_create(&[]).set(level(time.as_secs()));
+            }
+            None => family.clear(),
+        }
+    }
+
     /// What the artifacts of each namespace take, and what those of one may, where that is limited. A namespace without artifacts has no
     /// series.
     pub fn store_namespaces(&self, bytes: &BTreeMap<String, u64>, quota: Option<u64>) {
@@ -553,6 +565,11 @@ impl StoreGauges {
             ("jaas_storage_total_bytes", "Bytes of the store's volume", &gauges.total_bytes),
             ("jaas_storage_free_inodes", "Inodes that are free on the store's volume", &gauges.free_inodes),
             ("jaas_storage_quota_bytes", "Bytes that the store may take", &gauges.quota_bytes),
+            (
+                "jaas_storage_full_in_seconds",
+                "Time until the store's volume or quota is used up, going by the last hours",
+                &gauges.full_in_seconds,
+            ),
             (
                 "jaas_storage_namespace_quota_bytes",
                 "Bytes that the artifacts of one namespace may take",

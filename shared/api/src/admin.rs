@@ -104,6 +104,8 @@ pub struct StoreUsage {
     pub quota: Option<u64>,
     /// Bytes that the artifacts of one namespace may take, where somebody decided that.
     pub namespace_quota: Option<u64>,
+    /// Seconds until volume or quota is used up, going by the last hours; absent where neither fills, and while too little is known.
+    pub full_in_seconds: Option<u64>,
 }
 
 /// Settings that decide about files; durations in seconds.

@@ -77,7 +77,7 @@ reasons! {
     ArtifactTooLarge: false,
     /// `spec.suspend` is set.
     Suspended: false,
-    /// The ServiceAccount lacks a right.
+    /// The ServiceAccount lacks a right, or the operator may not watch the kind of a source.
     RBACDenied: false,
     /// The store refused or could not be reached.
     StorageUnavailable: true,

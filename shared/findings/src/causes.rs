@@ -116,6 +116,9 @@ edges! {
     Always: [ObjectStoreUnreachable, Throttled, VolumeUnavailable, EvaluationsFull] => [ReconcileSlow, QueueLong];
     Always: [NoLeader, LeaderStuck] => [QueueLong];
 
+    // A snippet that breaks a rule breaks it for everybody who judges.
+    Shared: [InvalidSpec, VariableConflict, DependencyCycle] => [WebhookWouldRefuse];
+
     // Whatever makes a snippet fail makes it wait for its next try.
     Shared: [
         VolumeFull, NoInodes, VolumeDenied, KeysRefused, ObjectStoreUnreachable, BucketMissing, Throttled, ClockSkew,

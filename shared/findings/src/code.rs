@@ -156,6 +156,7 @@ codes! {
 
     WebhookCertificate = "W901" => webhook::WEBHOOK_CERTIFICATE,
     WebhookUnanswered = "W902" => webhook::WEBHOOK_UNANSWERED,
+    WebhookWouldRefuse = "W903" => webhook::WEBHOOK_WOULD_REFUSE,
 }
 
 /// A word that is no code.

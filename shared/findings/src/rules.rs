@@ -148,5 +148,6 @@ pub(crate) fn check(code: Code, facts: &Facts) -> Option<Outcome> {
 
         Code::WebhookCertificate => webhook::certificate(facts),
         Code::WebhookUnanswered => webhook::unanswered(facts),
+        Code::WebhookWouldRefuse => webhook::would_refuse(facts),
     })
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use indicatif::ProgressBar;
-use jaas_faults::{Plan, Scale, Tally, files, operator, power, s3, syscalls};
+use jaas_faults::{Plan, Scale, Tally, files, operator, power, replicas, s3, syscalls};
 
 fn plan() -> Plan {
     let seed = std::env::var("JAAS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
@@ -39,4 +39,11 @@ async fn s3_faults() {
 #[tokio::test]
 async fn operator_kills() {
     assert_whole(&operator::run(&plan()).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn replicas_that_fail() {
+    let tally = replicas::run(&plan()).await.unwrap();
+    println!("{}", tally.notes.join("\n"));
+    assert_whole(&tally, 6);
 }

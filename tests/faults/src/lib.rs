@@ -5,9 +5,11 @@
 //! and every violation with what repeats it.
 
 pub mod files;
+mod installed;
 pub mod invariants;
 pub mod operator;
 pub mod power;
+pub mod replicas;
 pub mod s3;
 mod scratch;
 pub mod syscalls;

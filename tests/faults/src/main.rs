@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
-use jaas_faults::{Plan, Scale, Tally, files, operator, power, s3, syscalls};
+use jaas_faults::{Plan, Scale, Tally, files, operator, power, replicas, s3, syscalls};
 use jaas_tests::programs::packages;
 use jaas_tests::runner;
 
@@ -44,6 +44,7 @@ enum Class {
     Power,
     S3,
     Operator,
+    Replicas,
 }
 
 fn main() -> ExitCode {
@@ -80,6 +81,7 @@ async fn one(class: Class, arguments: &Arguments) -> Result<Tally> {
         Class::Power => power::run(&plan).await,
         Class::S3 => s3::run(&plan).await,
         Class::Operator => operator::run(&plan).await,
+        Class::Replicas => replicas::run(&plan).await,
     };
     plan.progress.finish();
     tally
@@ -94,6 +96,9 @@ fn report(tallies: &[Tally]) {
         table.add_row([tally.class.to_owned(), tally.cases.to_string(), tally.violations.len().to_string()]);
     }
     println!("{table}");
+    for note in tallies.iter().flat_map(|tally| &tally.notes) {
+        println!("{note}");
+    }
     for violation in tallies.iter().flat_map(|tally| &tally.violations) {
         println!("{}: {}: {}", violation.invariant, violation.case, violation.seen);
     }

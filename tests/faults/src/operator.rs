@@ -11,12 +11,9 @@ mod judge;
 mod shelf;
 
 use anyhow::{Context, Result};
-use jaas_tests::controlplane::{ControlPlane, Options};
-use jaas_tests::environment;
-use jaas_tests::programs::Programs;
-use jaas_tests::runner::Executables;
-use jaas_tests::supervisor::Launcher;
+use jaas_tests::controlplane::ControlPlane;
 
+use crate::installed;
 use crate::tally::{Plan, Tally, Violation};
 use bed::Bed;
 use effects::Backend;
@@ -27,7 +24,7 @@ use effects::Backend;
 /// When a case cannot be set up; what the operator does wrong is a violation.
 pub async fn run(plan: &Plan) -> Result<Tally> {
     let mut tally = Tally::new("operator");
-    let plane = ControlPlane::start(options().await?).await?;
+    let plane = ControlPlane::start(installed::options().await?).await?;
     for backend in [Backend::Local, Backend::S3] {
         let mut bed = Bed::new(&plane, backend).await?;
         let recorded = case::record(&bed).await.context("recording the effects")?;
@@ -44,19 +41,4 @@ pub async fn run(plan: &Plan) -> Result<Tally> {
         bed.end().await?;
     }
     Ok(tally)
-}
-
-/// The programs that the runner of the tests built, or, without one, built here.
-async fn options() -> Result<Options> {
-    if std::env::var_os(environment::OPERATOR).is_some() {
-        return Ok(Options::default());
-    }
-    let building = tokio::task::spawn_blocking(|| anyhow::Ok((Programs::ensure()?, Executables::build(&[])?)));
-    let (programs, executables) = building.await.context("building the programs")??;
-    Ok(Options {
-        programs: Some(programs),
-        supervisor: Some(Launcher::executable(executables.supervisor)),
-        operator: Some(executables.operator),
-        ..Options::default()
-    })
 }

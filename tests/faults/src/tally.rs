@@ -46,13 +46,15 @@ pub struct Tally {
     pub cases: u64,
     /// What did not hold.
     pub violations: Vec<Violation>,
+    /// What was measured besides, a line each.
+    pub notes: Vec<String>,
 }
 
 impl Tally {
     /// Nothing yet.
     #[must_use]
     pub fn new(class: &'static str) -> Self {
-        Self { class, cases: 0, violations: Vec::new() }
+        Self { class, cases: 0, violations: Vec::new(), notes: Vec::new() }
     }
 
     /// Counts a case and what it broke.

@@ -25,7 +25,6 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(super) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    shared.open().await;
     let call = Call::of(&head);
     let verb = call.verb;
     let relayed = relay(shared, call, head, body);
@@ -40,10 +39,14 @@ async fn relay(shared: Arc<Shared>, mut call: Call, head: Parts, body: Bytes) ->
     let given_up = || io::Error::other("given up at a gate");
     let (number, act) = shared.decide(&call);
     match &act {
-        Act::Refuse(status) => return refuse(*status),
+        Act::Refuse(status) => {
+            shared.open().await;
+            return refuse(*status);
+        }
         Act::Stop(Moment::BeforeSending, gate) if !gate.pass(&call).await => return Err(given_up()),
         Act::Pass | Act::Stop(..) | Act::StopInAnswer(..) => {}
     }
+    shared.open().await;
     let response = send(&shared, head, body).await.map_err(io::Error::other)?;
     call.status = Some(response.status());
     shared.answered(number, response.status());

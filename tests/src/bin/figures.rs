@@ -5,6 +5,8 @@
 
 #[path = "figures/hostile.rs"]
 mod hostile;
+#[path = "figures/outage.rs"]
+mod outage;
 #[path = "figures/parity.rs"]
 mod parity;
 #[path = "figures/plugin.rs"]
@@ -76,6 +78,12 @@ struct Arguments {
     /// Measures only how an emptied store recovers.
     #[arg(long)]
     recovery: bool,
+    /// Measures only an API server that is away, definitions that are removed, and rights that are taken away.
+    #[arg(long)]
+    outage: bool,
+    /// Seconds for which the API server is away.
+    #[arg(long, default_value_t = 120)]
+    away: u64,
     /// Cargo's profile for the programs.
     #[arg(long, default_value = "fast")]
     profile: String,
@@ -99,7 +107,7 @@ fn prepare(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(async {
         let launcher = Launcher::executable(executables.supervisor);
-        let plane = ControlPlane::start(Options {
+        let mut plane = ControlPlane::start(Options {
             fsync: true,
             programs: Some(programs),
             supervisor: Some(launcher.clone()),
@@ -108,6 +116,9 @@ fn prepare(arguments: &Arguments) -> Result<()> {
             ..Options::default()
         })
         .await?;
+        if arguments.outage {
+            return outage::measure(&mut plane, arguments.count, Duration::from_secs(arguments.away)).await;
+        }
         measure(&plane, &plugin, &launcher, arguments).await
     })
 }

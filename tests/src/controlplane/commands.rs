@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Options;
 use super::certificates::Files;
+use super::{Options, audit};
 use crate::programs::Programs;
 use crate::supervisor::{AtEnd, Program};
 
@@ -66,6 +66,9 @@ impl Layout<'_> {
             format!("--service-account-key-file={}", files.token_public_key.display()),
             format!("--service-account-signing-key-file={}", files.token_key.display()),
         ];
+        if self.options.audit {
+            args.extend(audit::arguments(self.work));
+        }
         args.extend(self.options.api_server_args.iter().cloned());
         program(self.work, "kube-apiserver", &self.programs.kube_apiserver, args)
     }

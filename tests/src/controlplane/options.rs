@@ -19,6 +19,8 @@ pub struct Options {
     pub flux_crds: bool,
     /// Whether to apply ours, as the operator prints them.
     pub jaas_crds: bool,
+    /// Whether the API server keeps an audit log of what is written; see [`super::ControlPlane::audit_log`].
+    pub audit: bool,
     /// Further arguments for the API server.
     pub api_server_args: Vec<String>,
     /// The supervisor; by default the runner's.
@@ -37,6 +39,7 @@ impl Default for Options {
             workloads: false,
             flux_crds: true,
             jaas_crds: true,
+            audit: false,
             api_server_args: Vec::new(),
             supervisor: None,
             programs: None,

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Flags whose value is a port.
-const PORTS: [&str; 3] = ["--port", "--storage-port", "--management-port"];
+const PORTS: [&str; 4] = ["--port", "--storage-port", "--management-port", "--webhook-port"];
 /// Flags whose value is a host.
-const HOSTS: [&str; 3] = ["--listen-address", "--storage-listen-address", "--management-listen-address"];
+const HOSTS: [&str; 4] =
+    ["--listen-address", "--storage-listen-address", "--management-listen-address", "--webhook-listen-address"];
 /// Flags whose value is a host and a port.
 const BOTH: [&str; 2] = ["--metrics-bind-address", "--admin-bind-address"];
 

@@ -9,6 +9,8 @@ pub(super) enum Place {
     Snippets,
     /// Where the operator is.
     Operator,
+    /// Where Flux's source-controller is.
+    Flux,
     /// In the whole cluster.
     Everywhere,
 }
@@ -79,13 +81,15 @@ const CHANGE: Group = &["storage prune", "storage sweep", "storage find-orphans"
 const SHOW: Group = &["storage info", "storage df", "storage advise"];
 /// They want bytes of single artifacts.
 const FETCH: Group = &["storage fetch", "diff"];
+/// They read what snippets are made of.
+const RENDER: Group = &["render", "diff"];
 /// They can do without the store.
 const ASIDE: Group = &["reconcile", "wait"];
 /// They write only to Pods, Deployment or Lease.
 const LEAD: Group = &["force-handover", "restart"];
 
 /// What each command needs.
-pub(super) const NEEDS: [Need; 48] = [
+pub(super) const NEEDS: [Need; 59] = [
     // Snippets, and what they publish.
     need(&[&["status", "events"], JUDGE, STORE, CHANGE], JAAS, "jsonnetsnippets", &["list"], Place::Snippets),
     need(&[&["history", "render", "tree", "explain"], FETCH], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
@@ -97,6 +101,10 @@ pub(super) const NEEDS: [Need; 48] = [
     option(&[&["suspend", "resume", "storage find-orphans"]], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
     need(&[&["auth tenant"]], JAAS, "jsonnetsnippets", &["get"], Place::Snippets),
     option(&[&["render", "tree", "diff"]], JAAS, "jsonnetlibraries", &["get"], Place::Snippets),
+    option(&[RENDER], SOURCE, "gitrepositories", &["get"], Place::Snippets),
+    option(&[RENDER], SOURCE, "ocirepositories", &["get"], Place::Snippets),
+    option(&[RENDER], SOURCE, "buckets", &["get"], Place::Snippets),
+    option(&[&["render"]], SOURCE, "externalartifacts", &["get"], Place::Snippets),
     need(&[STORE, CHANGE], SOURCE, "externalartifacts", &["list"], Place::Snippets),
     need(&[FETCH], SOURCE, "externalartifacts", &["get"], Place::Snippets),
     option(
@@ -113,8 +121,8 @@ pub(super) const NEEDS: [Need; 48] = [
     option(&[&["storage find-orphans"], JUDGE], "", "events", &["list"], Place::Snippets),
     option(&[&["suspend", "resume", "storage repair"]], EVENTS, "events", &["create"], Place::Snippets),
     // Who uses them, and who they run as.
-    option(&[&["tree", "wait"], JUDGE], KUSTOMIZE, "kustomizations", &["list"], Place::Everywhere),
-    option(&[&["tree", "wait"], JUDGE], HELM, "helmreleases", &["list"], Place::Everywhere),
+    option(&[&["tree", "wait", "storage prune"], JUDGE], KUSTOMIZE, "kustomizations", &["list"], Place::Everywhere),
+    option(&[&["tree", "wait", "storage prune"], JUDGE], HELM, "helmreleases", &["list"], Place::Everywhere),
     option(&[&["tree"]], JAAS, "jsonnetsnippets", &["list"], Place::Everywhere),
     option(&[&["tree"]], JAAS, "jsonnetlibraries", &["list"], Place::Everywhere),
     option(&[&["auth tenant"]], "", "serviceaccounts", &["get"], Place::Snippets),
@@ -127,6 +135,13 @@ pub(super) const NEEDS: [Need; 48] = [
     ),
     option(&[&["wait", "storage find-orphans"], JUDGE], "", "namespaces", &["list"], Place::Everywhere),
     option(&[&["status"]], "", "namespaces", &["get"], Place::Everywhere),
+    option(
+        &[&["wait"], JUDGE],
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+        &["list"],
+        Place::Everywhere,
+    ),
     // The operator.
     option(
         &[&["render", "status", "version", "leader", "force-handover"], ASIDE, JUDGE],
@@ -168,6 +183,13 @@ pub(super) const NEEDS: [Need; 48] = [
     option(&[&["wait"], JUDGE], "", "secrets", &["get"], Place::Operator),
     option(&[&["wait"], JUDGE], "networking.k8s.io", "networkpolicies", &["list"], Place::Operator),
     option(&[&["wait"], JUDGE], "discovery.k8s.io", "endpointslices", &["list"], Place::Operator),
+    // The roads to the archives of sources; one of them will do.
+    option(&[RENDER], "", "services/proxy", &["get"], Place::Flux),
+    option(&[RENDER], "", "services", &["get"], Place::Flux),
+    option(&[RENDER], "", "pods", &["list"], Place::Flux),
+    option(&[RENDER], "", "pods/portforward", &["create", "get"], Place::Flux),
+    option(&[&["render"]], "", "services", &["list"], Place::Operator),
+    option(&[&["render"]], "", "services/proxy", &["get"], Place::Operator),
     // The roads to the store; each of them will do for looking.
     option(&[ASIDE, JUDGE, STORE, FETCH], "", "services", &["list"], Place::Operator),
     option(&[ASIDE, JUDGE, STORE, FETCH], "", "services/proxy", &["get"], Place::Operator),

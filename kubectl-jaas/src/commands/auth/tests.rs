@@ -6,7 +6,7 @@ use super::*;
 use crate::cli::Cli;
 
 fn places(snippets: Option<&str>) -> Places {
-    Places { snippets: snippets.map(str::to_owned), operator: "jaas-system".to_owned() }
+    Places { snippets: snippets.map(str::to_owned), operator: "jaas-system".to_owned(), flux: "flux-system".to_owned() }
 }
 
 #[test]
@@ -35,6 +35,18 @@ fn what_holds_everywhere_is_not_said_twice() {
     assert_eq!(yaml.matches("kind: ").count(), 1, "{yaml}");
     let yaml = roles::yaml("x", &chosen(Some("status")).unwrap(), &places(Some("a")));
     assert_eq!(yaml.matches("kind: Role\n").count(), 2, "{yaml}");
+}
+
+#[test]
+fn what_a_render_may_read_is_listed_with_the_place_of_its_archives() {
+    let yaml = roles::yaml("x", &chosen(Some("render")).unwrap(), &places(Some("team-a")));
+    for kind in jaas_api::source::SourceKind::ALL {
+        assert!(yaml.contains(kind.plural()), "{} is missing in\n{yaml}", kind.plural());
+    }
+    let flux = yaml.split("---").find(|it| it.contains("namespace: flux-system")).unwrap();
+    for resource in ["services/proxy", "pods/portforward"] {
+        assert!(flux.contains(resource), "{resource} is missing in\n{flux}");
+    }
 }
 
 #[test]

@@ -65,7 +65,10 @@ pub(super) async fn run(args: &LsArgs, invocation: &Invocation<'_>, report: &mut
     let files: Vec<_> =
         inventory.files.iter().filter(is_meant).map(|file| view(file, keep.as_ref(), grace, now)).collect();
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();
-    let message = format!("{}, {}", crate::hint::count(files.len(), "file"), words(bytes));
+    let mut message = format!("{}, {}", crate::hint::count(files.len(), "file"), words(bytes));
+    if ground.flags.backend() == "local" {
+        message.push_str(" by their sizes; storage df and du count whole blocks");
+    }
     report.detail = Some(ground.view(Some(&opened), Found::Files(files)));
     Ok(partly(message, inventory.complete, &omitted))
 }

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jaas_api::RECONCILE_REQUEST;
 use jaas_api::admin::{Action, ActionItem};
+use jaas_api::{RECONCILE_REQUEST, Reason};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _};
 use serde_json::json;
@@ -151,17 +151,60 @@ fn repair(proof: &Proof, outcome: &'static str, message: String) -> Repair {
     Repair { proof: proof.clone(), outcome, message }
 }
 
-/// Why a render would not bring the damaged bytes back, as far as the snippet itself tells; and what to do about it.
-fn hindrance(snippet: &Snippet) -> Option<(&'static str, &'static str)> {
+/// Why a render would not bring the damaged bytes back, as far as the snippet itself tells; and what to do about it. A source or a library
+/// that has changed since shows in its condition, unless that change was rendered.
+fn hindrance(snippet: &Snippet) -> Option<(String, &'static str)> {
     let observed = snippet.status.as_ref().and_then(|status| status.observed_generation);
     if snippet.is_suspended() {
-        return Some(("suspended: it would not be rendered again", "resume it first: kubectl jaas resume"));
+        let why = "suspended: it would not be rendered again".to_owned();
+        return Some((why, "resume it first: kubectl jaas resume"));
     }
     if observed != snippet.metadata.generation {
-        let why = "its spec changed and was not rendered since: a render would give something else";
+        let why = "its spec changed and was not rendered since: a render would give something else".to_owned();
         return Some((why, "let it be rendered first: kubectl jaas reconcile"));
     }
+    let ready = snippet.status.as_ref().and_then(|status| status.ready())?;
+    if ready.status == "False" && cannot_be_rendered(ready.reason.parse().ok()?) {
+        let why = format!("not ready ({}): it could not be rendered again", ready.reason);
+        return Some((why, "see why, and mend that first: kubectl jaas explain"));
+    }
     None
+}
+
+/// Whether a snippet that says so has inputs that cannot be had, or that give nothing.
+fn cannot_be_rendered(reason: Reason) -> bool {
+    match reason {
+        Reason::InvalidSpec
+        | Reason::LibraryNotFound
+        | Reason::CrossNamespaceRefRejected
+        | Reason::ExternalVariableConflict
+        | Reason::ServiceAccountMissing
+        | Reason::EvaluationFailed
+        | Reason::EvaluationTimeout
+        | Reason::EvaluationOutOfMemory
+        | Reason::EvaluationTooDeep
+        | Reason::SourceRefNotYetSupported
+        | Reason::SourceNotReady
+        | Reason::SourceFetchFailed
+        | Reason::DependencyCycle
+        | Reason::ArtifactTooLarge
+        | Reason::NoManifests
+        | Reason::InvalidManifests => true,
+        // Nothing is wrong with what it is made of, or a damaged file is what is wrong.
+        Reason::Pending
+        | Reason::Synced
+        | Reason::Suspended
+        | Reason::RBACDenied
+        | Reason::StorageUnavailable
+        | Reason::StorageFull
+        | Reason::StorageReadOnly
+        | Reason::StorageDenied
+        | Reason::BucketMissing
+        | Reason::ClockSkew
+        | Reason::ArtifactConflict
+        | Reason::ArtifactLost
+        | Reason::ApiUnavailable => false,
+    }
 }
 
 /// What is repaired, and what is left alone: what would not be rendered again to the same would only be lost.
@@ -183,7 +226,7 @@ fn sort<'a>(
                     how: format!("{how} {name} -n {namespace}"),
                 });
             }
-            Some((why, _)) => left.push(repair(proof, "skipped", (*why).to_owned())),
+            Some((why, _)) => left.push(repair(proof, "skipped", why.clone())),
         }
     }
     Ok((damaged, left))
@@ -367,6 +410,23 @@ mod tests {
         let Err(Error::Refused { what, how }) = sorted(Which::Names(BTreeSet::new()), changed) else { panic!() };
         assert!(what.contains("a render would give something else"), "{what}");
         assert_eq!(how, "let it be rendered first: kubectl jaas reconcile web -n team-a");
+        // So is one whose source or library changed to something that cannot be rendered.
+        let not_ready = |reason: &str| {
+            let mut snippet = snippet();
+            let condition = serde_json::json!({"type": "Ready", "status": "False", "reason": reason, "message": "",
+                "lastTransitionTime": "2026-11-22T11:00:00Z"});
+            let status = snippet.status.as_mut().unwrap();
+            status.conditions = vec![serde_json::from_value(condition).unwrap()];
+            snippet
+        };
+        assert_eq!(sorted(Which::All, not_ready("EvaluationFailed")).unwrap(), (0, 1));
+        assert_eq!(sorted(Which::All, not_ready("StorageFull")).unwrap(), (1, 0));
+        let Err(Error::Refused { what, how }) = sorted(Which::Names(BTreeSet::new()), not_ready("SourceFetchFailed"))
+        else {
+            panic!()
+        };
+        assert!(what.contains("not ready (SourceFetchFailed): it could not be rendered again"), "{what}");
+        assert_eq!(how, "see why, and mend that first: kubectl jaas explain web -n team-a");
     }
 
     #[test]

@@ -108,6 +108,7 @@ pub(super) fn space(stats: &Stats) -> Space {
         total_bytes: usage.total_bytes,
         free_inodes: usage.free_inodes,
         quota: usage.quota,
+        full_in_seconds: usage.full_in_seconds,
         health: stats.health.as_ref().map(|health| health.state.word().to_owned()).unwrap_or_default(),
         in_blocks: false,
     }

@@ -14,6 +14,7 @@ pub struct Webhook {
     requests: Family<[(&'static str, &'static str); 2], Counter>,
     renewal_failures: Counter,
     expires: Family<NoLabels, Gauge>,
+    would_refuse: Family<[(&'static str, &'static str); 1], Gauge>,
 }
 
 impl Webhook {
@@ -34,6 +35,11 @@ impl Webhook {
             "When the certificate expires that the admission webhook shows, in Unix time",
             webhook.expires.clone(),
         );
+        registry.register(
+            "jaas_webhook_refusable_objects",
+            "Objects that are there already although the admission webhook would refuse them, by kind",
+            webhook.would_refuse.clone(),
+        );
         webhook
     }
 
@@ -45,6 +51,11 @@ impl Webhook {
     /// There is no new certificate although there should be one.
     pub fn renewal_failed(&self) {
         self.renewal_failures.inc();
+    }
+
+    /// So many objects of a kind are there that would be refused.
+    pub fn would_refuse(&self, kind: &'static str, count: i64) {
+        self.would_refuse.get_or_create(&[("kind", kind)]).set(count);
     }
 
     /// Another certificate is shown.

@@ -2,7 +2,7 @@
 
 use super::{Entry, change, look};
 use crate::code::Area::Webhook;
-use crate::code::Severity::Error;
+use crate::code::Severity::{Error, Warning};
 
 pub(crate) const WEBHOOK_CERTIFICATE: Entry = Entry::new(Error, Webhook, "the webhook's certificate is not good")
     .means("The certificate has expired, expires within two weeks, or is not trusted by the webhook's configuration. Then the API server refuses every change of a snippet: `failed calling webhook \"vjsonnetsnippet.jaas.metio.wtf\": … x509: …`.")
@@ -23,3 +23,12 @@ pub(crate) const WEBHOOK_UNANSWERED: Entry = Entry::new(Error, Webhook, "nobody 
         change("kubectl jaas restart --wait", "starts the operator anew"),
     ])
     .metrics(&["jaas_webhook_requests_total"]);
+
+pub(crate) const WEBHOOK_WOULD_REFUSE: Entry = Entry::new(Warning, Webhook, "snippets break the rules of the webhook")
+    .means("These snippets are there although the webhook holds every change to the rules that they break. They are not rendered, what they published stays, and each change of their files, sources, libraries, variables or output is refused until it mends that. Suspending, annotating and deleting pass.")
+    .because("They were made before the webhook was installed, while nobody could be asked, or where it does not look; or a setting of the operator changed, such as `--ext-var`.")
+    .type_in(&[
+        look("kubectl jaas explain NAME -n NAMESPACE", "shows the field, the rule and what would do"),
+        change("kubectl edit jsonnetsnippet NAME -n NAMESPACE", "mends it; a change that mends it passes"),
+    ])
+    .metrics(&["jaas_webhook_refusable_objects"]);

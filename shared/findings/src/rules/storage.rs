@@ -158,7 +158,8 @@ fn needed(message: &str) -> Option<u64> {
 }
 
 /// Of the registry's commands those that help here: nothing is pruned where nothing is expired, a larger volume is no help against a quota
-/// and a larger quota none against a volume. The last resort names the snippet of which fewest revisions need to go, and how many stay.
+/// and a larger quota none against a volume. The last resort names the snippet whose history takes most, or all where that one is not
+/// enough, and how many revisions stay.
 fn ways_out(facts: &Facts, by_quota: bool, mut finding: Finding) -> Finding {
     if is_any_expired(facts) == Some(false) {
         finding.commands.retain(|command| !command.command.contains(" prune --expired "));
@@ -173,7 +174,7 @@ fn ways_out(facts: &Facts, by_quota: bool, mut finding: Finding) -> Finding {
         finding = finding.with(Evidence::seen("needed by what waits", size(wanted)));
     }
     let is_last_resort = |command: &Command| command.command.contains(" --keep 1 ");
-    let Some(Resort { namespace, name, keep, frees, held }) = last_resort(facts, wanted) else {
+    let Some(Resort { namespace, name, keep, frees, held, all }) = last_resort(facts, wanted) else {
         finding.commands.retain(|command| !is_last_resort(command));
         return finding;
     };
@@ -184,10 +185,18 @@ fn ways_out(facts: &Facts, by_quota: bool, mut finding: Finding) -> Finding {
         Some((wanted, _)) => format!(", which is not enough for the {} that what waits needs", size(wanted)),
         None => String::new(),
     };
+    let (targets, whose) = match all {
+        Some(number) => {
+            let until =
+                wanted.map(|wanted| format!(" --until-free {}Ki", wanted.div_ceil(1 << 10))).unwrap_or_default();
+            (format!("--all -A --keep {keep}{until}"), count(number, "snippet"))
+        }
+        None => (format!("{name} -n {namespace} --keep {keep}"), format!("{namespace}/{name}")),
+    };
     for command in finding.commands.iter_mut().filter(|command| is_last_resort(command)) {
-        command.command = format!("kubectl jaas storage prune {name} -n {namespace} --keep {keep} --dry-run");
+        command.command = format!("kubectl jaas storage prune {targets} --dry-run");
         command.why = format!(
-            "the last resort: names the older revisions of {namespace}/{name}, {}, that would be lost for good{enough}; nothing brings them back",
+            "the last resort: names the older revisions of {whose}, {}, that would be lost for good{enough}; nothing brings them back",
             size(frees)
         );
     }
@@ -208,7 +217,7 @@ fn missing(facts: &Facts, wanted: u64) -> u64 {
     wanted.saturating_sub(facts.store.usage.ok().and_then(Usage::room).unwrap_or_default())
 }
 
-/// Revisions of one snippet that can be given up.
+/// Revisions that can be given up, of one snippet or of all.
 struct Resort<'a> {
     namespace: &'a str,
     name: &'a str,
@@ -216,8 +225,10 @@ struct Resort<'a> {
     keep: usize,
     /// Bytes that go then.
     frees: u64,
-    /// Bytes of all its older revisions.
+    /// Bytes of all older revisions of the snippet.
     held: u64,
+    /// How many snippets have to give some up, where the one is not enough.
+    all: Option<usize>,
 }
 
 /// A file of the store in whole blocks, as a volume and a quota count it; objects of a bucket have none.
@@ -227,7 +238,7 @@ pub(crate) fn blocks(facts: &Facts, bytes: u64) -> u64 {
 }
 
 /// The snippet whose history takes the most bytes, with the most revisions that it can keep while there comes enough room. Where giving up
-/// all but the current one is not enough, or nobody knows how much is, that.
+/// all but its current one is not enough, the same of all snippets together; where nobody knows how much is enough, of that snippet all.
 fn last_resort(facts: &Facts, wanted: Option<u64>) -> Option<Resort<'_>> {
     let files = &facts.store.inventory.ok()?.files;
     let sizes: HashMap<_, _> = files.iter().map(|file| (file.path.as_str(), file.bytes)).collect();
@@ -242,18 +253,30 @@ fn last_resort(facts: &Facts, wanted: Option<u64>) -> Option<Resort<'_>> {
         newest_first.sort_by_key(|it| (!is_current(&it.revision), Reverse(it.time), it.revision.as_str()));
         newest_first.into_iter().map(|record| of(&record.revision)).collect()
     };
-    let all = facts.snippets.ok()?.items.iter().map(|snippet| (older(snippet), snippet));
+    let all: Vec<_> = facts.snippets.ok()?.items.iter().map(|snippet| (older(snippet), snippet)).collect();
     let sum = |older: &[u64]| older.iter().sum::<u64>();
+    let holding = all.iter().filter(|(older, _)| sum(older) > 0).count();
     // Of several that hold as much always the same one.
     let (older, snippet) = all
+        .iter()
         .max_by_key(|(older, it)| (sum(older), Reverse((it.namespace.as_str(), it.name.as_str()))))
         .filter(|(older, _)| sum(older) > 0)?;
     let frees = |keep: usize| older.iter().skip(keep).sum::<u64>();
+    let together = |keep: usize| all.iter().map(|(older, _)| older.iter().skip(keep).sum::<u64>()).sum::<u64>();
     let missing = wanted.map(|wanted| missing(facts, wanted)).filter(|missing| *missing > 0);
-    let most = missing.and_then(|missing| (1..older.len()).rev().find(|keep| frees(*keep) >= missing));
-    let keep = most.unwrap_or(1);
-    let (namespace, name) = (snippet.namespace.as_str(), snippet.name.as_str());
-    Some(Resort { namespace, name, keep, frees: frees(keep), held: older.iter().sum() })
+    let (namespace, name, held) = (snippet.namespace.as_str(), snippet.name.as_str(), sum(older));
+    let resort = |keep, frees, all| Resort { namespace, name, keep, frees, held, all };
+    let Some(missing) = missing else { return Some(resort(1, frees(1), None)) };
+    let most = |longest: usize, frees: &dyn Fn(usize) -> u64| (1..longest).rev().find(|keep| frees(*keep) >= missing);
+    if let Some(keep) = most(older.len(), &frees) {
+        return Some(resort(keep, frees(keep), None));
+    }
+    if holding < 2 {
+        return Some(resort(1, frees(1), None));
+    }
+    let longest = all.iter().map(|(older, _)| older.len()).max().unwrap_or_default();
+    let keep = most(longest, &together).unwrap_or(1);
+    Some(resort(keep, together(keep), Some(holding)))
 }
 
 /// How full the store is.
@@ -436,7 +459,7 @@ pub(crate) fn volume_unavailable(facts: &Facts) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
     use super::*;
 
@@ -493,6 +516,33 @@ mod tests {
         assert_eq!(keep(&["80.0 KiB", "76.0 KiB"]), (2, 120));
         assert_eq!(keep(&["1.0 MiB"]), (1, 160));
         assert_eq!(keep(&[]), (1, 160));
+    }
+
+    #[test]
+    fn where_one_history_is_not_enough_all_give_some_up() {
+        use crate::known::Known;
+        let mut facts = waiting(&["180.0 KiB", "76.0 KiB"]);
+        let Known::Yes(snippets) = &mut facts.snippets else { panic!("no snippets") };
+        let mut other = snippets.items[0].clone();
+        other.name = "api".to_owned();
+        other.history.truncate(4);
+        snippets.items.push(other);
+        let Known::Yes(inventory) = &mut facts.store.inventory else { panic!("no files") };
+        let copy = |file: &crate::facts::File| crate::facts::File {
+            path: file.path.replace("/web/", "/api/"),
+            ..file.clone()
+        };
+        let copies: Vec<_> = inventory.files.iter().map(copy).collect();
+        inventory.files.extend(copies);
+        // 220 KiB are missing: of the larger history 160 KiB can go, of both 280 KiB, and with two left of each 200 KiB.
+        let resort = last_resort(&facts, wanted(&facts)).unwrap();
+        assert_eq!((resort.all, resort.keep, resort.frees >> 10), (Some(2), 1, 280));
+        let finding = ways_out(&facts, true, Finding::new(Code::VolumeFull, ""));
+        let prune = finding.commands.iter().find(|it| it.command.contains(" --keep ")).unwrap();
+        assert_eq!(prune.command, "kubectl jaas storage prune --all -A --keep 1 --until-free 256Ki --dry-run");
+        assert!(prune.why.contains("of 2 snippets, 280.0 KiB") && prune.why.contains("makes room"), "{}", prune.why);
+        let facts_of_one = waiting(&["80.0 KiB"]);
+        assert_eq!(last_resort(&facts_of_one, wanted(&facts_of_one)).unwrap().all, None);
     }
 
     #[test]

@@ -1,12 +1,20 @@
 //! The admission webhook. Pure.
 
+use jaas_api::Reason;
+
+use super::answers::count;
+use super::ask;
 use super::outcome::{Outcome, Seen, Stop};
+use super::reconcile::about;
 use crate::code::{Code, Severity};
-use crate::facts::Facts;
+use crate::facts::{Facts, Snippet};
 use crate::finding::{Evidence, Finding, Subject};
 
 /// Seconds before its end at which a certificate is worth telling: two weeks.
 const SOON: i64 = 14 * 24 * 60 * 60;
+
+/// Reasons of snippets that break a rule of the webhook, which goes by the reconciler's checks.
+const RULES: [Reason; 3] = [Reason::InvalidSpec, Reason::ExternalVariableConflict, Reason::DependencyCycle];
 
 /// `W901`.
 pub(crate) fn certificate(facts: &Facts) -> Outcome {
@@ -51,4 +59,28 @@ pub(crate) fn unanswered(facts: &Facts) -> Outcome {
         finding = finding.as_bad_as(Severity::Warning);
     }
     Ok(Seen::from(finding).blind_to(refuses.err()))
+}
+
+/// `W903`.
+pub(crate) fn would_refuse(facts: &Facts) -> Outcome {
+    let found = facts.signals.webhook.told("the admission webhook")?;
+    if found.is_none() {
+        return Err(Stop::skip("there is no admission webhook"));
+    }
+    let snippets = ask::snippets(facts)?;
+    let breaks = |snippet: &&Snippet| {
+        let reason = snippet.failure().and_then(|ready| ready.reason.parse().ok());
+        reason.is_some_and(|reason| RULES.contains(&reason))
+    };
+    let breaking: Vec<_> = snippets.items.iter().filter(breaks).collect();
+    let conditions: Vec<_> = breaking
+        .iter()
+        .filter_map(|it| {
+            it.failure().map(|ready| format!("{}: {}: {}", it.subject().path(), ready.reason, ready.message))
+        })
+        .collect();
+    Ok(about(snippets, breaking, |number| {
+        let what = format!("{} that the webhook would refuse", count(number, "snippet"));
+        Finding::new(Code::WebhookWouldRefuse, what).with(Evidence::several("conditions", conditions))
+    }))
 }

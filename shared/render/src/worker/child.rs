@@ -17,7 +17,7 @@ use crate::request::{Failure, Rendered, Request};
 use crate::{budget, evaluate};
 
 /// What an idle worker may keep beyond what it started with, in bytes: idle ones are no part of any limit.
-const KEPT: u64 = 8 << 20;
+const KEPT: u64 = 12 << 20;
 
 /// What a worker does with a request.
 type Evaluation = fn(Request) -> Result<Rendered, Failure>;

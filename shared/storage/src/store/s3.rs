@@ -9,6 +9,7 @@ mod collect;
 mod credentials;
 mod download;
 mod error;
+mod expiry;
 mod lifecycle;
 mod limiter;
 mod options;
@@ -21,7 +22,7 @@ mod read;
 mod watch;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,9 @@ use crate::artifact::{Content, Digest, Revision};
 
 /// How many verified objects are remembered. A forgotten one costs another reading.
 const REMEMBERED: u64 = 100_000;
+
+/// How long after a look an object is believed to be there still. Whoever led in between may have removed it.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// A store in a bucket.
 #[derive(Clone, Debug)]
@@ -60,6 +64,8 @@ struct Inner {
     /// Objects that were seen damaged; their metadata is not believed until they are replaced.
     damaged: Cache<String, ()>,
     capabilities: RwLock<Option<Capabilities>>,
+    /// Whether the service refuses deletions that say for how long they count.
+    deletes_plainly: AtomicBool,
     /// Held by the one who asks, so that many first puts ask once.
     probing: tokio::sync::Mutex<()>,
 }
@@ -70,6 +76,8 @@ struct Known {
     etag: String,
     digest: Digest,
     size: u64,
+    /// When the service last said that it is there.
+    seen: Instant,
 }
 
 /// User-defined metadata of an object.
@@ -89,6 +97,7 @@ impl S3Store {
             clock: AtomicU64::new(0),
             damaged: Cache::new(REMEMBERED),
             capabilities: RwLock::new(None),
+            deletes_plainly: AtomicBool::new(false),
             probing: tokio::sync::Mutex::new(()),
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -29,12 +29,13 @@ const HEARTBEATS: usize = 20;
 
 /// Measures both.
 pub(super) async fn measure(plane: &ControlPlane, count: usize) -> Result<()> {
+    follow(plane).await?;
     library(plane, count).await?;
     noise(plane).await
 }
 
 /// Has a source announce an archive of one file.
-async fn announce(archives: &Archives, source: &Source, name: &str, text: &str) -> Result<()> {
+pub(super) async fn announce(archives: &Archives, source: &Source, name: &str, text: &str) -> Result<()> {
     let bytes = archive(&BTreeMap::from([(name, text)]))?;
     let digest = sha256(&bytes);
     let path = format!("/{text}");
@@ -89,6 +90,65 @@ pub(super) fn revision(text: &str) -> String {
 
 fn renders(operator: &Operator) -> usize {
     operator.log().matches("\"Reconciled\"").count()
+}
+
+/// Time from a source's new revision to the artifact that announces what it renders to, on an idle system.
+async fn follow(plane: &ControlPlane) -> Result<()> {
+    let archives = Archives::start().await?;
+    let bed = Bed::new(plane, "follow").await?;
+    let namespace = bed.namespace.name.clone();
+    let options = OperatorOptions {
+        args: vec![archives.flag(), "--rerender-rate=0/min".to_owned()],
+        ..OperatorOptions::watching([namespace.as_str()])
+    };
+    let operator = Operator::ready(plane, options).await?;
+    let client = plane.admin().await?;
+    let source = Source::create(&client, "GitRepository", &namespace, "repo").await?;
+    announce(&archives, &source, "main.jsonnet", "0").await?;
+    let first = tokio::spawn(all_have(bed.snippets.clone(), revision("0"), 1));
+    let spec = json!({"serviceAccountName": "tenant", "sourceRef": {"kind": "GitRepository", "name": "repo"}});
+    plane.apply_objects(&[object("JsonnetSnippet", &namespace, "web", &spec)]).await?;
+    first.await.context("watching")??;
+    let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
+    let mut changes = watcher(bed.artifacts.clone(), watcher::Config::default()).boxed();
+    let watching = tokio::spawn(async move {
+        while let Some(change) = changes.next().await {
+            if let Ok(watcher::Event::Apply(artifact) | watcher::Event::InitApply(artifact)) = change {
+                let revision = artifact.data["status"]["artifact"]["revision"].as_str().unwrap_or_default().to_owned();
+                if told.send((revision, Instant::now())).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let mut times = Vec::new();
+    for n in 1..=CHANGES {
+        let begun = Instant::now();
+        announce(&archives, &source, "main.jsonnet", &n.to_string()).await?;
+        let wanted = revision(&n.to_string());
+        let followed = async {
+            loop {
+                let (seen, at) = hear.recv().await.context("the watch ended")?;
+                if seen == wanted {
+                    return anyhow::Ok(at);
+                }
+            }
+        };
+        let at = tokio::time::timeout(PATIENCE, followed).await.context("waiting for an artifact")??;
+        times.push(at.duration_since(begun).as_secs_f64() * 1000.0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    watching.abort();
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "a new revision of a source, {CHANGES} samples: announced by the artifact after {:.1} ms at the median, {:.1} ms at the 99th percentile, {:.1} ms at most",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+    operator.terminate().await?;
+    Ok(())
 }
 
 /// Many snippets on one library from a source.

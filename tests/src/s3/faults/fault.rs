@@ -142,7 +142,9 @@ impl Asked {
         let path = if key.is_empty() { parameter(query, "prefix").unwrap_or_default() } else { decoded(key) };
         let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
         let scope = authorization.and_then(|text| text.split_once("Credential=")?.1.split(',').next());
-        let mut scope = scope.unwrap_or_default().split('/');
+        // A presigned request carries its signature in the address.
+        let scope = scope.map(str::to_owned).or_else(|| parameter(query, "X-Amz-Credential")).unwrap_or_default();
+        let mut scope = scope.split('/');
         let (client, region) = (scope.next().unwrap_or_default(), scope.nth(1).unwrap_or_default());
         Self { client: client.to_owned(), region: region.to_owned(), call, path, nth: 0 }
     }
@@ -192,5 +194,9 @@ mod tests {
         assert_eq!((list.call, &*list.path), (Call::List, "a/"));
         assert_eq!(asked("GET", "/bucket/?uploads").call, Call::Uploads);
         assert_eq!(asked("DELETE", "/bucket/a?uploadId=1").call, Call::Abort);
+        let presigned = "/bucket/a?X-Amz-Credential=leader%2F20240101%2Feu-test-1%2Fs3%2Faws4_request";
+        let request = http::Request::builder().method("DELETE").uri(presigned).body(()).unwrap();
+        let delete = Asked::of(&request.into_parts().0);
+        assert_eq!((&*delete.client, &*delete.region, delete.call), ("leader", "eu-test-1", Call::Delete));
     }
 }

@@ -1,6 +1,7 @@
 //! Lists objects and takes them away.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
@@ -8,6 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Inner;
 use super::error::{Failure, Meaning};
+use super::expiry::Expiring;
 use crate::artifact::Revision;
 use crate::store::key::file_name;
 use crate::store::listing::trash_name;
@@ -79,6 +81,7 @@ impl Inner {
     /// See [`crate::store::Store::remove`].
     pub(super) async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError> {
         let path = key.path(revision);
+        self.capabilities().await?;
         self.forget(&path);
         let removed = self.delete_object(&path, None).await;
         self.forget(&path);
@@ -112,6 +115,10 @@ impl Inner {
     /// See [`crate::store::Store::delete`].
     pub(super) async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let items = self.list(&format!("{key}/")).await?;
+        if items.is_empty() {
+            return Ok(());
+        }
+        self.capabilities().await?;
         let paths = items.into_iter().map(|item| item.path);
         stream::iter(paths)
             .map(|path| async move {
@@ -128,8 +135,14 @@ impl Inner {
 
     /// Whether there was something, as far as the service tells.
     pub(super) async fn delete_object(&self, path: &str, if_match: Option<String>) -> Result<bool, Failure> {
+        let plainly = self.deletes_plainly.load(Ordering::Relaxed);
         let answer = self.connection.call(0, |client| {
-            client.delete_object().bucket(self.bucket()).key(self.object(path)).set_if_match(if_match.clone()).send()
+            let delete = client.delete_object().bucket(self.bucket()).key(self.object(path));
+            let mut delete = delete.set_if_match(if_match.clone()).customize();
+            if !plainly {
+                delete = delete.interceptor(Expiring);
+            }
+            delete.send()
         });
         match answer.await {
             Ok(_) => Ok(true),

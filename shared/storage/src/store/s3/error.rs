@@ -77,6 +77,12 @@ where
             Meaning::Trouble(ErrorKind::CredentialsRejected)
         }
         SdkError::DispatchFailure(_) => Meaning::Trouble(ErrorKind::Unreachable),
+        // So a service answers a signature that came too late, and a lasting denial has other words.
+        _ if error.code() == Some("AccessDenied")
+            && error.message().is_some_and(|message| message.contains("Request has expired")) =>
+        {
+            Meaning::Trouble(ErrorKind::TimedOut)
+        }
         _ => of_answer(status.unwrap_or_default(), error.code().unwrap_or_default()),
     };
     let header = response.and_then(|response| response.headers().get("x-amz-bucket-region"));

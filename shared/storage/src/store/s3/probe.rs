@@ -1,6 +1,7 @@
 //! Finds out what a service really does, since neither its name nor its manual tells.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -77,6 +78,7 @@ impl Inner {
             Err(failure) if failure.kind() == ErrorKind::Corrupt => Some(false),
             Err(failure) => return Err(failure),
         };
+        self.find_out_how_to_delete(&format!("{run}/missing")).await?;
         // Last, as it may take the object away.
         let wrong = Some("\"00000000000000000000000000000000\"".to_owned());
         let conditional_delete = match self.delete_object(first, wrong).await {
@@ -105,6 +107,27 @@ impl Inner {
             }
         }
         Ok(Some(false))
+    }
+
+    /// Whether a deletion may say for how long it counts. A service that takes a plain one only, gets plain ones.
+    async fn find_out_how_to_delete(&self, path: &str) -> Result<(), Failure> {
+        let refused = |failure: &Failure| failure.kind() == ErrorKind::Denied || is_no_to(failure);
+        match self.delete_object(path, None).await {
+            Err(failure) if refused(&failure) => {}
+            other => return other.map(drop),
+        }
+        self.deletes_plainly.store(true, Ordering::Relaxed);
+        match self.delete_object(path, None).await {
+            Ok(_) => tracing::warn!(
+                bucket = self.bucket(),
+                "the S3 service refuses deletions that say for how long they count; one that the network delivers late may \
+                 remove what was written again meanwhile"
+            ),
+            // Nothing may be deleted either way.
+            Err(failure) if refused(&failure) => self.deletes_plainly.store(false, Ordering::Relaxed),
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
     }
 
     async fn refuses_wrong_checksum(&self, path: &str) -> Result<bool, Failure> {

@@ -1,13 +1,14 @@
-//! Makes artifacts durable: one request for a new one, none for one that this process knows.
+//! Makes artifacts durable: one request for a new one, none for one that this process has just seen.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Failure, Meaning};
-use super::{Inner, Known, Metadata};
+use super::{FRESH, Inner, Known, Metadata};
 use crate::artifact::{Content, Digest, Revision};
 use crate::store::read::damage_of;
 use crate::store::{ErrorKind, Key, StoreError, Stored};
@@ -39,8 +40,9 @@ impl Inner {
     /// See [`crate::store::Store::put`].
     pub(super) async fn put(self: &Arc<Self>, key: &Key, content: Content) -> Result<Stored, StoreError> {
         let path = key.path(content.revision());
-        if let Some(Known { digest, size, .. }) = self.known.get(&path) {
-            return Ok(Stored { digest, size, written: false });
+        let known = self.known.get(&path);
+        if let Some(Known { digest, size, .. }) = known.as_ref().filter(|known| known.seen.elapsed() < FRESH) {
+            return Ok(Stored { digest: digest.clone(), size: *size, written: false });
         }
         let capabilities = self.capabilities().await?;
         let failed = |failure| self.failed("writing", &path, failure);
@@ -57,7 +59,7 @@ impl Inner {
             if_match: None,
             checksum: capabilities.checksums == Some(true),
         };
-        let mut look_first = !sending.create_only;
+        let mut look_first = !sending.create_only || known.is_some();
         let since = self.moment();
         for _ in 0..ATTEMPTS {
             if look_first {
@@ -72,7 +74,7 @@ impl Inner {
             }
             match self.send(&sending).await {
                 Ok(etag) => {
-                    self.trust(&path, Known { etag, digest: digest.clone(), size }, since);
+                    self.trust(&path, Known { etag, digest: digest.clone(), size, seen: Instant::now() }, since);
                     return Ok(Stored { digest, size, written: true });
                 }
                 // Another writer was faster, or the answer to an earlier try was lost.
@@ -128,7 +130,7 @@ impl Inner {
             && recorded(SIZE) == Some(&*size.to_string())
             && head.size == size;
         if same {
-            self.trust(path, Known { etag: head.etag, digest: digest.clone(), size }, since);
+            self.trust(path, Known { etag: head.etag, digest: digest.clone(), size, seen: Instant::now() }, since);
             return Ok(Found::Right(Stored { digest: digest.clone(), size, written: false }));
         }
         let Some((bytes, etag)) = self.fetch("comparing", path).await? else { return Ok(Found::Nothing) };
@@ -138,7 +140,7 @@ impl Inner {
         };
         match found {
             Ok(digest) => {
-                self.trust(path, Known { etag, digest: digest.clone(), size: length }, since);
+                self.trust(path, Known { etag, digest: digest.clone(), size: length, seen: Instant::now() }, since);
                 Ok(Found::Right(Stored { digest, size: length, written: false }))
             }
             Err(cause) => {

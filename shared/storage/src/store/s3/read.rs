@@ -1,6 +1,7 @@
 //! Reads objects: their metadata, or bytes that were verified.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
@@ -115,8 +116,11 @@ impl Inner {
     /// See [`crate::store::Store::presence`].
     pub(super) async fn presence(self: &Arc<Self>, key: &Key, revision: &Revision) -> Result<Presence, StoreError> {
         let path = key.path(revision);
+        let since = self.moment();
         let Some(head) = self.head("checking", &path).await? else { return Ok(Presence::Missing) };
-        if let Some(Known { digest, .. }) = self.known_as(&path, &head.etag, head.size) {
+        if let Some(known) = self.known_as(&path, &head.etag, head.size) {
+            let digest = known.digest.clone();
+            self.trust(&path, Known { seen: Instant::now(), ..known }, since);
             return Ok(Presence::Intact { digest, size: head.size });
         }
         self.verify(key, revision).await
@@ -136,7 +140,7 @@ impl Inner {
             let size = bytes.len() as u64;
             match judged(bytes, revision.clone()).await {
                 Ok(digest) => {
-                    self.trust(&path, Known { etag, digest: digest.clone(), size }, since);
+                    self.trust(&path, Known { etag, digest: digest.clone(), size, seen: Instant::now() }, since);
                     return Ok(Presence::Intact { digest, size });
                 }
                 Err(cause) => damage = cause,

@@ -48,6 +48,7 @@ use crate::quota::{self, Quotas};
 use crate::renderer::{self, Gate, Renderer};
 use crate::shutdown::{RECONCILES, RESPONSES, Signals, Stops};
 use crate::snippet::World;
+use crate::snippet::evaluate::MOST_WRITTEN;
 use crate::snippet::memory::Memory;
 use crate::snippet::outcome::chain;
 use crate::snippet::outside;
@@ -571,6 +572,7 @@ pub(crate) fn workers(config: &Config) -> Pool {
     let limits = Limits {
         timeout: config.evaluation.timeout,
         memory_bytes: config.evaluation.memory_bytes,
+        output_bytes: MOST_WRITTEN,
         max_workers: config.evaluation.max_concurrent,
         spare_workers: SPARE_WORKERS,
     };

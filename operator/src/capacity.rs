@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 
-/// What is left to the operator itself beside its caches, with idle workers: enough for two thousand snippets. 22 MiB without one, 46 MiB
-/// for each thousand and 4 MiB of idle workers were measured (`cargo figures --hostile`).
+/// What is left to the operator itself beside its caches, with idle workers: enough for a thousand snippets where each of three workers
+/// keeps the 14 MiB that it may. 22 MiB without a snippet, 46 MiB for each thousand and 4 MiB of idle workers were measured
+/// (`cargo figures --hostile`).
 const OWN: u64 = 128 << 20;
 /// How often the cache of sources is held: as it was downloaded, and twice as much of what was unpacked.
 const SOURCE_CACHES: u64 = 3;

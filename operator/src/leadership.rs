@@ -3,9 +3,10 @@
 //! [`run`] is the effect loop, [`decide`] what it does next (pure), [`record`] a Lease as it is read and written (pure),
 //! [`permit`] what a write must show, [`state`] what the process is told. Time is [`clock`]'s; the durations are [`timing`]'s.
 //!
-//! A replica that does not lead writes nothing. It watches the Lease, so that a leader that lets go is succeeded at once and one
-//! that dies within the lease duration. A leader whose Lease is deleted ends its term as soon as it knows, at the latest with its
-//! next renewal, and may begin another with the new Lease; others wait until the old term is over in any case.
+//! A replica that does not lead writes nothing, but for the probes by which it finds out what its bucket can do. It watches the
+//! Lease, so that a leader that lets go is succeeded at once and one that dies within the lease duration. A leader whose Lease is
+//! deleted ends its term as soon as it knows, at the latest with its next renewal, and may begin another with the new Lease; others
+//! wait until the old term is over in any case.
 //!
 //! # What it needs
 //! In the namespace of the Lease: `create` on `leases` in `coordination.k8s.io`, which cannot be bound to a name; and `get`,

@@ -1,4 +1,4 @@
-//! Every command is run.
+//! Every command is run that is not listed as run elsewhere.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jaas_image::layout::Labels;
-use jaas_image::{layer, layout, libraries, root};
+use jaas_image::{compile, layer, layout, libraries, root};
 use jaas_tests::controlplane::ControlPlane;
 use jaas_tests::http;
 use jaas_tests::manifests::custom;
@@ -61,6 +61,43 @@ async fn built_twice_in_different_folders_it_has_one_digest() {
         &Labels { version: String::new(), revision: None },
     );
     assert!(error.unwrap_err().to_string().contains("is not empty"));
+}
+
+/// A program that a macro gives what it read from a hash table.
+const SHUFFLED: [(&str, &str); 4] = [
+    (
+        "Cargo.toml",
+        "[workspace]\nmembers = ['order']\n[package]\nname = 'shuffled'\nedition = '2024'\n[dependencies]\norder.path = 'order'\n",
+    ),
+    ("src/main.rs", "fn main() { println!(\"{:?}\", order::order!()) }\n"),
+    ("order/Cargo.toml", "[package]\nname = 'order'\nedition = '2024'\n[lib]\nproc-macro = true\n"),
+    (
+        "order/src/lib.rs",
+        "#[proc_macro]\npub fn order(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n\
+             let names: std::collections::HashSet<u32> = (0..64).collect();\n\
+             format!(\"{:?}\", names.iter().collect::<Vec<_>>()).parse().unwrap()\n\
+         }\n",
+    ),
+];
+
+#[test]
+fn compiled_twice_in_different_folders_a_program_has_the_same_bytes_even_if_a_macro_shuffles() {
+    let folder = TempDir::new().unwrap();
+    let compiled = ["one", "the other"].map(|name| {
+        let workspace = folder.path().join(name);
+        for (path, content) in SHUFFLED {
+            let path = workspace.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let locked =
+            Command::new("cargo").args(["generate-lockfile", "--offline"]).current_dir(&workspace).status().unwrap();
+        assert!(locked.success());
+        let program = compile::program(&workspace, &workspace.join("target"), "shuffled").unwrap();
+        fs::read(program).unwrap()
+    });
+    let [one, other] = &compiled;
+    assert!(one == other, "{} and {} bytes, and they differ", one.len(), other.len());
 }
 
 #[tokio::test]

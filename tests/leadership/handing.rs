@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use jaas_operator::leadership::{STEP_DOWN, STEP_DOWN_ANSWERED, State};
+use jaas_operator::leadership::{STEP_DOWN, STEP_DOWN_ANSWERED, State, Timing};
 use jaas_tests::wait::eventually;
 use serde_json::json;
 
-use crate::group::{Group, LEASE, RETRY};
+use crate::group::{DEADLINE, Group, LEASE, RETRY};
 
 #[tokio::test]
 async fn one_of_three_leads_and_the_lease_says_so_as_client_go_would() {
@@ -39,6 +39,22 @@ async fn one_who_stops_lets_go_and_the_next_leads_at_once() {
     assert_eq!((next.uid, next.transitions), (epoch.uid, epoch.transitions + 1));
     eventually("the end of the election", LEASE, async || group.members[leader].is_over().then_some(())).await.unwrap();
     assert_eq!(*group.members[leader].states.borrow(), State::Ended);
+    group.verdict();
+}
+
+#[tokio::test]
+async fn one_who_gave_up_a_deletion_on_its_way_lets_go_once_that_counts_no_more() {
+    let group = Group::new("given-up", 2).await;
+    let (leader, _) = group.leader().await;
+    let permit = group.members[leader].permit().unwrap();
+    let begun = Instant::now();
+    let deletion = tokio::time::timeout(Duration::from_millis(10), permit.during(std::future::pending::<()>()));
+    assert!(deletion.await.is_err());
+    drop(permit);
+    group.members[leader].stop.cancel();
+    group.leader_but(Some(leader), LEASE * 2).await;
+    let life = Timing::new(LEASE, DEADLINE, RETRY).unwrap().deletion_life();
+    assert!(begun.elapsed() > life, "the next leads after {:?}, within {life:?}", begun.elapsed());
     group.verdict();
 }
 

@@ -16,7 +16,7 @@ impl Ward {
         let mut snippet = self.snippet("map", &program);
         snippet["spec"]["output"] = json!("manifests");
         self.plane.apply_objects(&[snippet]).await.unwrap();
-        exits(&self.jaas(&["wait", "recovered", "map"]).await, 0);
+        exits(&self.jaas(&["wait", "ready", "map"]).await, 0);
         let told = self.kubectl(&["get", "jsonnetsnippet", "map", "-o", "jsonpath={.status.revision}"]).await;
         (text(&told.stdout), self.announced("map").await)
     }

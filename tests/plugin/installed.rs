@@ -35,7 +35,7 @@ impl Ward {
         let snippets: Vec<_> = programs.iter().map(|(name, program)| self.snippet(name, program)).collect();
         self.plane.apply_objects(&snippets).await.unwrap();
         let names: Vec<_> = programs.iter().map(|(name, _)| *name).collect();
-        exits(&self.jaas(&[&["wait", "recovered"][..], &names].concat()).await, 0);
+        exits(&self.jaas(&[&["wait", "ready"][..], &names].concat()).await, 0);
     }
 
     pub(crate) fn snippet(&self, name: &str, program: &str) -> Value {

@@ -77,7 +77,7 @@ async fn the_tree_leads_from_libraries_to_consumers() {
             "spec": {"interval": "1h", "prune": true, "sourceRef": {"kind": "ExternalArtifact", "name": "web"}}}),
     ];
     bench.plane.apply_objects(&objects).await.unwrap();
-    exits(&bench.admin(&["wait", "recovered", "web"]).await, 0);
+    exits(&bench.admin(&["wait", "ready", "web"]).await, 0);
     let tree = bench.admin(&["tree", "web", "--ascii"]).await;
     exits(&tree, 0);
     let drawn = text(&tree.stdout);
@@ -109,4 +109,17 @@ async fn events_outlive_their_snippet() {
     let after = document(&after);
     let after = after["events"].as_array().unwrap();
     assert!(!after.is_empty() && after.iter().all(|event| event["deleted"] == true), "{after:#?}");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_seen_has_not_recovered() {
+    let bench = Bench::new().await;
+    exits(&bench.admin(&["wait", "ready", "a"]).await, 0);
+    let waited = bench.admin(&["wait", "recovered", "a", "--operator-namespace", &bench.namespace.name]).await;
+    exits(&waited, 3);
+    let told = text(&waited.stderr);
+    assert!(
+        told.contains("0 of 1 snippets are recovered; 1 are announced; the store was not seen: no Deployment"),
+        "{told}"
+    );
 }

@@ -96,7 +96,7 @@ async fn what_is_rendered_here_is_what_the_operator_publishes_of_sources() {
         stream.object("JsonnetSnippet", "chained", chained),
     ];
     stream.ward.plane.apply_objects(&objects).await.unwrap();
-    exits(&stream.ward.jaas(&["wait", "recovered", "web", "base", "chained"]).await, 0);
+    exits(&stream.ward.jaas(&["wait", "ready", "web", "base", "chained"]).await, 0);
 
     for (name, expected) in [("web", "{\n   \"v\": \"why\"\n}\n"), ("chained", "{\n   \"part\": 1\n}\n")] {
         assert_eq!(stream.render(name, 0).await.0, expected);

@@ -114,15 +114,21 @@ async fn a_store_that_refuses_a_deletion_is_told_and_holds_it_for_a_limited_time
     assert!(message(&refused).starts_with("withdraw artifact: deleting `"), "{}", message(&refused));
     gone(&field.snippets, "web", PATIENCE).await.unwrap();
     immutable(&file, false);
+    // It lets go first and tells of it afterwards.
+    field.logged("Force-dropping finalizer after MaxWithdrawWait").await;
     let log = field.operator.log();
-    assert!(log.contains("Force-dropping finalizer after MaxWithdrawWait"));
     let tries = log.lines().filter(|line| line.contains("withdraw artifact")).count();
     assert!((3..20).contains(&tries), "{tries} tries in six seconds");
-    let metrics = field.operator.metrics().await.unwrap();
-    assert!(metrics.contains(&format!(
+    let counted = format!(
         "jaas_snippet_force_drop_total{{namespace=\"{}\",name=\"web\",reason=\"withdraw_timed_out\"}} 1",
         field.namespace.name
-    )));
+    );
+    eventually("the count of what was let go", PATIENCE, async || {
+        let metrics = field.operator.metrics().await.map_err(|error| error.to_string())?;
+        if metrics.contains(&counted) { Ok(()) } else { Err(metrics) }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ async fn what_nobody_names_is_collected_and_the_rest_is_served() {
     assert!(earlier.exists(), "the history names it");
     assert!(unwatched.exists(), "of a namespace that is none of ours");
     assert!(!orphan.parent().unwrap().exists(), "the folder goes with its last file");
-    assert!(field.operator.log().contains("Orphaned artifacts collected"));
+    field.logged("Orphaned artifacts collected").await;
 }
 
 #[tokio::test]

@@ -377,3 +377,10 @@ pub(crate) fn noise(seed: u32, steps: u32) -> String {
 pub(crate) fn holds<T: PartialEq + Debug>(all: &[T], some: &[T]) {
     assert!(some.iter().all(|it| all.contains(it)), "{some:?} are not all in {all:?}");
 }
+
+/// Waits for the next second: times of the API server have whole ones.
+pub(crate) async fn next_second() {
+    let second = Timestamp::now().as_second();
+    let later = async || (Timestamp::now().as_second() > second).then_some(());
+    eventually("the next second", PATIENCE, later).await.unwrap();
+}

@@ -7,7 +7,7 @@ use jaas_tests::network;
 use jaas_tests::s3::{ACCESS_KEY, SECRET_KEY, Server, Software};
 use serde_json::json;
 
-use super::bed::{Bed, bucket, empty, holds, keyless, opened};
+use super::bed::{Bed, bucket, empty, holds, keyless, next_second, opened};
 
 /// In the same network as the operator.
 async fn server() -> Server {
@@ -122,6 +122,8 @@ async fn keys_in_the_environment_that_changed_need_the_restart_that_is_proposed(
     let server = server().await;
     let bed = keyed(&server, Keys::Environment("keys".to_owned())).await;
     only_account(&server, "second");
+    // The keys must be seen to be younger than the Pod.
+    next_second().await;
     write_keys(&bed, "second", &secret("second")).await;
     let found = bed.finds(&["doctor"], "C204", "error").await;
     found.proposes("C204", "kubectl jaas restart");

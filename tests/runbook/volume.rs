@@ -1,14 +1,13 @@
 //! A volume that was lost, and a switch between volumes.
 
 use jaas_tests::cluster::{CLAIM, Settings, Store};
-use jaas_tests::wait::{self, eventually};
-use jiff::Timestamp;
+use jaas_tests::wait;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::bed::{Bed, PATIENCE, empty, holds};
+use super::bed::{Bed, PATIENCE, empty, holds, next_second};
 
 /// Deletes the claim and everything on its volume, as whoever deletes a claim with `Delete` as its reclaim policy does.
 async fn lose_the_claim(bed: &mut Bed) {
@@ -20,10 +19,8 @@ async fn lose_the_claim(bed: &mut Bed) {
     claims.patch(CLAIM, &PatchParams::default(), &free).await.unwrap();
     wait::gone(&claims, CLAIM, PATIENCE).await.unwrap();
     empty(&bed.installation.volume());
-    // Times of the API server have whole seconds, and the new claim must be seen to be younger.
-    let second = Timestamp::now().as_second();
-    let later = async || (Timestamp::now().as_second() > second).then_some(());
-    eventually("the next second", PATIENCE, later).await.unwrap();
+    // The new claim must be seen to be younger.
+    next_second().await;
 }
 
 #[tokio::test]
@@ -58,8 +55,15 @@ async fn an_emptied_volume_is_filled_again_by_one_command() {
     let file = bed.installation.volume().join(bed.path("a").await);
     empty(&bed.installation.volume());
     assert!(!file.exists());
+    // Nothing of it is known to the API server.
+    bed.operator(&["wait", "ready", "--all"], 0).await;
+    let soon = ["wait", "recovered", "--timeout", "15s", "--route", "admin", "-o", "json"];
+    let waited = bed.operator(&soon, 124).await;
+    let waited: Value = serde_json::from_str(&waited).unwrap();
+    assert!(waited["targets"].as_array().unwrap().iter().all(|it| it["reason"] == "A501"), "{waited:#}");
     bed.row("kubectl jaas reconcile --all", &[], 0).await;
     assert!(file.is_file());
+    bed.operator(&["wait", "recovered"], 0).await;
     bed.is_well().await;
 }
 

@@ -74,7 +74,7 @@ impl Stage {
     }
 
     async fn settle(&self, names: &[&str]) {
-        let settled = self.run(&[&["wait", "recovered"][..], names].concat());
+        let settled = self.run(&[&["wait", "ready"][..], names].concat());
         assert_eq!(settled.code, 0, "{settled:?}");
     }
 

@@ -178,7 +178,13 @@ impl Proxy {
     /// The calls that came since the start or [`Proxy::forget_calls`], in order, whatever happens to them.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        lock(&self.shared.calls).values().cloned().collect()
+        self.numbered_calls().into_values().collect()
+    }
+
+    /// The same, each with a number that it keeps.
+    #[must_use]
+    pub fn numbered_calls(&self) -> BTreeMap<u64, Call> {
+        lock(&self.shared.calls).clone()
     }
 
     /// Forgets the calls that came.

@@ -1,7 +1,7 @@
 //! A service that goes wrong: each fault has its name, and none a wrong byte.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -280,4 +280,68 @@ async fn a_stalled_service_costs_no_more_than_its_time() {
     let begun = std::time::Instant::now();
     assert_eq!(store.check().await.unwrap_err().kind, ErrorKind::TimedOut);
     assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_full_bucket_is_emptied_by_one_who_has_just_begun() {
+    let _alone = crate::alone().await;
+    let (server, store) = fixture().await;
+    for text in ["one", "two"] {
+        store.put(&web(), document(text)).await.unwrap();
+    }
+    let full = |call| if call == Call::Put { Fault::Refuse(403, "QuotaExceeded") } else { Fault::None };
+    server.choose(move |asked| full(asked.call));
+    let new = S3Store::open(options(&server.endpoint(), "prefix")).await.unwrap();
+    assert_eq!(new.put(&web(), document("three")).await.unwrap_err().kind, ErrorKind::QuotaReached);
+    new.remove(&web(), document("one").revision()).await.unwrap();
+    assert_eq!(server.objects().len(), 1);
+    new.delete(&web()).await.unwrap();
+    assert_eq!(server.objects().len(), 0);
+}
+
+#[tokio::test]
+async fn deletions_end_unless_the_service_refuses_such_again_and_again() {
+    let _alone = crate::alone().await;
+    for (refusals, code, plainly) in [
+        (0, "AccessDenied", false),
+        (1, "AccessDenied", false),
+        (9, "AccessDenied", true),
+        (9, "SignatureDoesNotMatch", true),
+    ] {
+        let server = FaultServer::start().await.unwrap();
+        let (left, ends) = (AtomicUsize::new(refusals), Arc::new(AtomicBool::new(false)));
+        let less = |left: usize| left.checked_sub(1);
+        let seen = Arc::clone(&ends);
+        server.choose(move |asked| {
+            seen.store(asked.presigned, Ordering::SeqCst);
+            let refused = asked.presigned && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
+            if refused { Fault::Refuse(403, code) } else { Fault::None }
+        });
+        let store = S3Store::open(options(&server.endpoint(), "prefix")).await.unwrap();
+        store.put(&web(), document("x")).await.unwrap();
+        store.remove(&web(), document("x").revision()).await.unwrap();
+        assert_eq!(!ends.load(Ordering::SeqCst), plainly, "{refusals} times {code}");
+        assert_eq!(server.objects().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_is_signed_by_the_clock_of_the_service_and_so_is_what_follows() {
+    let _alone = crate::alone().await;
+    let server = FaultServer::start().await.unwrap();
+    let days = Arc::new(Mutex::new(Vec::new()));
+    let signed = Arc::clone(&days);
+    server.choose(move |asked| {
+        signed.lock().unwrap().push((asked.call, asked.day.clone()));
+        Fault::WrongDate
+    });
+    let store = S3Store::open(options(&server.endpoint(), "prefix")).await.unwrap();
+    store.put(&web(), document("one")).await.unwrap();
+    store.remove(&web(), document("one").revision()).await.unwrap();
+    store.put(&web(), document("two")).await.unwrap();
+    let days = days.lock().unwrap();
+    for call in [Call::Delete, Call::Put] {
+        let (_, day) = days.iter().rfind(|(signed, _)| *signed == call).unwrap();
+        assert_eq!(day, "20380101", "{call:?} in {days:?}");
+    }
 }

@@ -63,7 +63,7 @@ const WAIT_EXAMPLES: &str = "\
 Examples
   # until two snippets are rendered
   kubectl jaas wait ready web api -n team-a --timeout 2m
-  # after a lost volume: until everything is published again
+  # after a lost volume: until every artifact lies in the store again
   kubectl jaas wait recovered --timeout 10m
   # until somebody leads
   kubectl jaas wait leader
@@ -105,7 +105,7 @@ pub(crate) struct WaitArgs {
 pub(crate) enum Condition {
     /// Each snippet is rendered as it is now, and Ready.
     Ready,
-    /// Ready, and its artifact announces that revision. The store is not looked at.
+    /// Ready, its artifact announces that revision, and what lies in the store has the announced digest.
     Recovered,
     /// One replica leads, and renews its Lease.
     Leader,

@@ -126,7 +126,7 @@ fn note<T>(unknown: &mut Vec<String>, part: Result<T, session::Error>) -> Option
 }
 
 /// All snippets of the selection's place, page by page.
-pub(super) async fn list_snippets(session: &Session, selection: &Selection) -> Result<Vec<Snippet>, session::Error> {
+async fn list_snippets(session: &Session, selection: &Selection) -> Result<Vec<Snippet>, session::Error> {
     let namespace = selection.namespace.as_deref();
     let snippets: Api<Snippet> = scoped(session, namespace);
     let call = Call::new("list", jaas_api::GROUP, RESOURCE, &["list"]).within(namespace);
@@ -134,7 +134,7 @@ pub(super) async fn list_snippets(session: &Session, selection: &Selection) -> R
 }
 
 /// What is announced to consumers there, by snippet.
-pub(super) async fn list_artifacts(
+async fn list_artifacts(
     session: &Session,
     selection: &Selection,
 ) -> Result<BTreeMap<Key, ExternalArtifact>, session::Error> {

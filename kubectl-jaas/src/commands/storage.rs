@@ -19,6 +19,7 @@ mod share;
 mod space;
 mod sweep;
 mod verify;
+pub(super) mod ways;
 
 pub(super) use self::orphans::run as find_orphans;
 pub(super) use self::prune::run as prune;

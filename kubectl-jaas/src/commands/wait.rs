@@ -1,16 +1,17 @@
 //! `wait`: until something is the case, or will not be by itself.
 
 mod findings;
+mod recovered;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use self::recovered::Recovery;
 use super::ending::Ending;
 use super::select::{ArgumentError, Choice, States};
 use super::settle::{self, Waiting};
-use super::status::{is_announced, list_artifacts, list_snippets};
 use super::watch::Watch;
 use super::{Error, Invocation, Verdict, find, leader};
 use crate::cli::{Condition, Targets, WaitArgs};
@@ -65,40 +66,27 @@ async fn snippets(
     report.metadata.scope.snippets = found.len();
     selection.check(&found)?;
     let waiting = Waiting { session: &session, invocation, deadline };
-    let (mut outcomes, mut ending) = waiting.until(&mut watch, found, settle::is_ready).await;
-    while args.condition == Condition::Recovered && matches!(ending, Ending::Complete) {
-        let (now, artifacts) =
-            (list_snippets(&session, &selection).await?, list_artifacts(&session, &selection).await?);
-        let now = selection.matching(now);
-        let is_missing = |target: &Target| {
-            let snippet = now.iter().find(|snippet| snippet.key().to_string() == target.path());
-            target.outcome == TargetOutcome::Synced
-                && snippet.is_some_and(|snippet| !is_announced(snippet, artifacts.get(&snippet.key())))
-        };
-        if !outcomes.iter().any(is_missing) {
-            break;
+    let (mut outcomes, ending) = waiting.until(&mut watch, found, settle::is_ready).await;
+    let recovery = match ending {
+        Ending::Complete if args.condition == Condition::Recovered => {
+            recovered::until(&waiting, &selection, args, &mut outcomes).await?
         }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            signal = stop.signalled() => ending = Ending::Stopped(signal),
-            () = tokio::time::sleep_until(deadline) => {
-                for target in outcomes.iter_mut().filter(|target| is_missing(target)) {
-                    *target = target.clone().because("NotAnnounced", "its artifact does not announce its revision");
-                    target.outcome = TargetOutcome::Unanswered;
-                }
-                ending = Ending::Deadline;
-            }
-        }
-    }
+        ending => Recovery { ending, trouble: None },
+    };
     report.figures.insert("seconds", to_milliseconds(invocation.run.elapsed().as_secs_f64()));
-    let verdict = judge(&outcomes, &ending, word, &super::again());
+    let mut verdict = judge(&outcomes, &recovery.ending, word, &super::again());
+    if let Some(error) = recovery.trouble {
+        verdict.message.push_str(&format!("; the store was not seen: {error}"));
+        verdict.hint = error.hint().or(verdict.hint);
+    }
     report.targets = outcomes;
     Ok(verdict)
 }
 
 fn judge(targets: &[Target], ending: &Ending, word: &str, again: &str) -> Verdict {
     let count = |outcome| targets.iter().filter(|target| target.outcome == outcome).count();
-    let n_never = count(TargetOutcome::Suspended) + count(TargetOutcome::Removed);
+    let never = [TargetOutcome::Suspended, TargetOutcome::Removed, TargetOutcome::Unknown, TargetOutcome::Unanswered];
+    let n_never: usize = never.into_iter().map(count).sum();
     let exit = match ending {
         Ending::Stopped(signal) => signal.exit(),
         Ending::Deadline => Exit::TimedOut,
@@ -111,6 +99,7 @@ fn judge(targets: &[Target], ending: &Ending, word: &str, again: &str) -> Verdic
         (TargetOutcome::Unanswered, "are not"),
         (TargetOutcome::Suspended, "are suspended, which does not pass by itself"),
         (TargetOutcome::Removed, "are deleted"),
+        (TargetOutcome::Unknown, "are announced"),
     ];
     for (outcome, words) in others {
         if count(outcome) > 0 {
@@ -207,6 +196,8 @@ mod tests {
         assert_eq!(paused.1, "1 of 2 snippets are ready; 1 are suspended, which does not pass by itself");
         let late = judged(&[ready, target("bad", TargetOutcome::Unanswered)], Ending::Deadline);
         assert_eq!(late, (Exit::TimedOut, "1 of 2 snippets are ready; 1 are not".to_owned()));
+        let unseen = judged(&[target("web", TargetOutcome::Unknown)], Ending::Complete);
+        assert_eq!(unseen, (Exit::Partial, "0 of 1 snippets are ready; 1 are announced".to_owned()));
     }
 
     #[test]

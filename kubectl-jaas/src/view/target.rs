@@ -56,7 +56,7 @@ pub(crate) enum TargetOutcome {
     Asked,
     /// A dry run would ask for it.
     WouldChange,
-    /// Answered without saying whether it is ready.
+    /// Nobody could say whether it is as it should be.
     Unknown,
 }
 

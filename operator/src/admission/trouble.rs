@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::tls::Current;
@@ -46,12 +47,18 @@ impl Condition {
 
     /// What is wrong; `None` where nothing is.
     pub fn trouble(&self) -> Option<Trouble> {
-        let answers = self.current.served().is_some();
+        let served = self.current.served();
+        let answers = served.is_some();
         let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (since, message) = match failing {
             Some(failing) => failing,
-            None if answers => return None,
-            None => (self.begun, "there is no certificate yet".to_owned()),
+            None => match served {
+                Some(served) if served.expires <= Timestamp::now() => {
+                    (self.begun, format!("the certificate expired at {}, so the API server refuses it", served.expires))
+                }
+                Some(_) => return None,
+                None => (self.begun, "there is no certificate yet".to_owned()),
+            },
         };
         Some(Trouble { answers, message, seconds: since.elapsed().as_secs() })
     }
@@ -82,5 +89,10 @@ mod tests {
         assert_eq!(told(), Some((true, "no Secret".to_owned())));
         condition.well();
         assert_eq!(told(), None);
+        let long_ago = Timestamp::now() - jiff::SignedDuration::from_hours(2);
+        let made = Material::make(std::slice::from_ref(&name), Duration::from_secs(3600), long_ago).unwrap();
+        current.show(made.check(&name, long_ago).unwrap());
+        let (answers, message) = told().unwrap();
+        assert!(answers && message.starts_with("the certificate expired at "), "{message}");
     }
 }

@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// How often while it is in trouble.
 const INTERVAL_IN_TROUBLE: Duration = Duration::from_secs(5);
 
+/// How often a store that did not tell what it can do is asked again. Each try may leave small objects where nothing may be deleted.
+const INTERVAL_OF_QUESTIONS: Duration = Duration::from_secs(600);
+
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
@@ -122,7 +125,7 @@ impl Condition {
 /// Asks the store now and then, and measures it, for as long as the process runs. Once a trouble is over, everybody who was refused
 /// tries again at once.
 pub async fn run(world: Arc<World>, alarm: Alarm, measure_interval: Duration, stop: CancellationToken) {
-    let mut measured: Option<tokio::time::Instant> = None;
+    let (mut measured, mut asked) = (None::<tokio::time::Instant>, None::<tokio::time::Instant>);
     let (began, mut forecast) = (tokio::time::Instant::now(), Forecast::default());
     loop {
         let condition = &world.condition;
@@ -130,8 +133,13 @@ pub async fn run(world: Arc<World>, alarm: Alarm, measure_interval: Duration, st
         condition.asked(&answer);
         if let Ok(health) = &answer
             && health.capabilities.create_only.is_none()
+            && asked.is_none_or(|at| at.elapsed() >= INTERVAL_OF_QUESTIONS)
         {
-            acquaint(&*world.store).await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = acquaint(&*world.store) => {}
+            }
+            asked = Some(tokio::time::Instant::now());
         }
         // Whoever leads now tries for those whom the store refused here.
         if world.authority.permit().is_err() || world.memory.refused_by_store().is_empty() {
@@ -157,10 +165,11 @@ pub async fn run(world: Arc<World>, alarm: Alarm, measure_interval: Duration, st
     }
 }
 
-/// Finds out what the store can do, so that whoever leads next does not have to before it publishes.
+/// Finds out what the store can do, so that whoever leads next does not have to before it publishes. It writes and removes objects of
+/// its own, under names that nobody else has, so it needs no permit.
 async fn acquaint(store: &dyn Store) {
     if let Err(error) = store.probe().await {
-        tracing::debug!(error = chain(&error), "Asking the store what it can do failed");
+        tracing::warn!(error = chain(&error), "The store could not be asked what it can do");
     }
 }
 

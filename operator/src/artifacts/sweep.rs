@@ -21,12 +21,12 @@ pub async fn run(world: Arc<World>, interval: Duration, max_age: Duration, stop:
     loop {
         let leads = world.authority.permit().is_ok();
         let mut pause = interval.min(LOOK);
-        // Asked anew after the wait, and held until the sweep is over: whoever leads next waits for it.
+        // Asked anew after the wait.
         if leads
             && world.custody.may_remove().await.is_ok()
-            && let Ok(_permit) = world.authority.permit()
+            && let Ok(permit) = world.authority.permit()
+            && permit.during(sweep(&*world.store, &world.metrics, max_age)).await.is_ok()
         {
-            sweep(&*world.store, &world.metrics, max_age).await;
             pause = interval;
         }
         tokio::select! {

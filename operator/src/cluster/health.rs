@@ -95,6 +95,8 @@ struct Slot {
     since: Instant,
     /// Failures in a row.
     failures: u32,
+    /// Those of them at the end for which the right was missing.
+    forbidden: u32,
     /// The namespace that is watched; all where none is given.
     namespace: Option<String>,
     /// Whether it ever went well.
@@ -173,6 +175,7 @@ impl Watches {
             trouble,
             since: Instant::now(),
             failures: 0,
+            forbidden: 0,
             namespace: namespace.map(str::to_owned),
             begun: false,
             refused: None,
@@ -262,6 +265,7 @@ impl Part {
     pub fn well(&self) {
         self.change(|slot| {
             slot.failures = 0;
+            slot.forbidden = 0;
             slot.begun = true;
             slot.refused = None;
             slot.trouble.take().map(|_| None)
@@ -273,12 +277,13 @@ impl Part {
         self.watches.0.metrics.watches().failed(self.kind, cause.as_str());
         self.change(|slot| {
             slot.failures = slot.failures.saturating_add(1);
+            slot.forbidden = if cause == Cause::Forbidden { slot.forbidden.saturating_add(1) } else { 0 };
             let known = slot.trouble.as_ref().map(|(cause, _)| *cause);
             if known.is_none() {
                 slot.since = Instant::now();
             }
             slot.trouble = Some((cause, message.clone()));
-            if cause == Cause::Forbidden && (!slot.begun || slot.failures >= FORBIDDEN) {
+            if cause == Cause::Forbidden && (!slot.begun || slot.forbidden >= FORBIDDEN) {
                 slot.refused.get_or_insert_with(|| message.clone());
             }
             // Whoever reads the log wants to know of what is new.
@@ -438,6 +443,9 @@ mod tests {
         let there = watches.part(kind("Bucket", false), Some("b"));
         let mut refusals = watches.refusals();
         here.well();
+        for _ in 1..FORBIDDEN {
+            here.failed(Cause::Unreachable, "away".to_owned());
+        }
         for _ in 1..FORBIDDEN {
             here.failed(Cause::Forbidden, "first".to_owned());
         }

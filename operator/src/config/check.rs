@@ -105,6 +105,9 @@ impl Config {
         // A file that a deleted snippet still waits to remove, or that is in its grace, must not be taken for an orphan.
         let least = config.snippets.max_withdraw_wait.saturating_add(config.snippets.artifact_gc_grace);
         config.storage.orphan_age = config.storage.orphan_age.max(least);
+        if let (Backend::S3 { options, .. }, Some(election)) = (&mut config.storage.backend, &config.election) {
+            options.deletion_life = election.timing.deletion_life();
+        }
         if !config.operator {
             // There is no store and there are no sources, so no memory is kept for them.
             (config.storage.cache_bytes, config.sources.cache_bytes) = (0, 0);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::Epoch;
 use super::clock::{Boot, Clock, Machine};
 use super::decide::Tenure;
+
+/// Longest that one who lets go waits for writes that were started under its permits.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// There is no right to write now; somebody else may have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +30,8 @@ pub struct Authority {
     term: Arc<RwLock<Option<Arc<Term>>>>,
     /// The permits that are out. Closed from the start: waiting for it is waiting for them.
     pending: TaskTracker,
+    /// When a change was last given up while it was under way, so that a part of it may still come to pass.
+    cut_short: Arc<Mutex<Option<Boot>>>,
 }
 
 /// Proof that the process may write now. It cannot be made outside this module, so a write without one does not compile.
@@ -37,7 +42,19 @@ pub struct Authority {
 pub struct Permit {
     clock: Arc<dyn Clock>,
     term: Arc<Term>,
+    cut_short: Arc<Mutex<Option<Boot>>>,
     _pending: TaskTrackerToken,
+}
+
+/// Notes a change that is dropped while it is under way, whoever drops it.
+struct UnderWay<'a>(Option<&'a Permit>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.0 {
+            *permit.cut_short.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit.clock.now());
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -66,7 +83,7 @@ impl Authority {
     pub(super) fn nobody(clock: Arc<dyn Clock>) -> Self {
         let pending = TaskTracker::new();
         pending.close();
-        Self { clock, term: Arc::default(), pending }
+        Self { clock, term: Arc::default(), pending, cut_short: Arc::default() }
     }
 
     /// A permit for the writes that follow at once.
@@ -77,7 +94,8 @@ impl Authority {
         let term = self.current().ok_or(NotLeader)?;
         // Counted first and judged then, so that one who steps down in between either waits for it or sees it refused.
         let pending = self.pending.token();
-        let permit = Permit { clock: Arc::clone(&self.clock), term, _pending: pending };
+        let (clock, cut_short) = (Arc::clone(&self.clock), Arc::clone(&self.cut_short));
+        let permit = Permit { clock, term, cut_short, _pending: pending };
         permit.check()?;
         Ok(permit)
     }
@@ -95,6 +113,12 @@ impl Authority {
     /// Resolves once no permit is out, valid or not.
     pub(super) async fn drained(&self) {
         self.pending.wait().await;
+    }
+
+    /// How long ago a change was last given up in [`Permit::during`], by it or because its task was.
+    pub(super) fn cut_short_since(&self) -> Option<Duration> {
+        let cut_short = *self.cut_short.lock().unwrap_or_else(PoisonError::into_inner);
+        cut_short.map(|at| self.clock.now().since(at))
     }
 
     fn replace(&self, next: Option<Arc<Term>>) {
@@ -126,23 +150,35 @@ impl Permit {
     /// # Errors
     /// Where leadership has ended since the permit was handed out.
     pub fn check(&self) -> Result<(), NotLeader> {
+        (self.is_in_time() && !self.term.ended.is_cancelled()).then_some(()).ok_or(NotLeader)
+    }
+
+    /// Whether the last renewal still keeps others away, with some time to spare.
+    fn is_in_time(&self) -> bool {
         let (now, span) = (self.clock.now(), self.term.span());
-        let lasts = span.from <= now && now < span.until && !self.term.ended.is_cancelled();
-        lasts.then_some(()).ok_or(NotLeader)
+        span.from <= now && now < span.until
     }
 
     /// Goes on with a change for as long as the permit lasts: each of its steps is asked for anew, so that one of many steps does not
-    /// outlive the term in which it began. A step that is under way is given up.
+    /// outlive the term in which it began. Where leadership is given up, it has a moment more, for which whoever leads next waits; a
+    /// step that is under way then, or when a term ends by its time, is given up.
     ///
     /// # Errors
     /// Where leadership ended before the change was over; how much of it was done is unknown.
     pub async fn during<T>(&self, change: impl Future<Output = T>) -> Result<T, NotLeader> {
-        let (mut change, mut ended) = (pin!(change), pin!(self.ended()));
+        let let_go = async {
+            self.ended().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let (mut change, mut let_go) = (pin!(change), pin!(let_go));
+        let mut under_way = UnderWay(None);
         poll_fn(|context| {
-            if self.check().is_err() || ended.as_mut().poll(context).is_ready() {
+            if !self.is_in_time() || let_go.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Err(NotLeader));
             }
-            change.as_mut().poll(context).map(Ok)
+            let polled = change.as_mut().poll(context);
+            under_way.0 = polled.is_pending().then_some(self);
+            polled.map(Ok)
         })
         .await
     }
@@ -211,7 +247,7 @@ mod tests {
         assert_eq!(authority.permit().unwrap().epoch().transitions, 2);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_change_of_many_steps_ends_with_the_permit() {
         let clock = Hand::default();
         let authority = Authority::nobody(Arc::new(clock.clone()));
@@ -231,9 +267,16 @@ mod tests {
 
         authority.follow(Some(&tenure(2, 0, 100)));
         let permit = authority.permit().unwrap();
-        let lost = async { authority.follow(None) };
-        let (outcome, ()) = tokio::join!(permit.during(std::future::pending::<()>()), lost);
-        assert_eq!(outcome, Err(NotLeader));
+        authority.follow(None);
+        assert_eq!(permit.during(tokio::time::sleep(GRACE / 2)).await, Ok(()), "whoever leads next waits for it");
+        assert_eq!(authority.cut_short_since(), Some(Duration::from_secs(0)), "one of many steps, above");
+        clock.set(50);
+        assert_eq!(permit.during(std::future::pending::<()>()).await, Err(NotLeader));
+        clock.set(53);
+        assert_eq!(authority.cut_short_since(), Some(Duration::from_secs(3)));
+        let dropped = tokio::time::timeout(GRACE / 2, permit.during(std::future::pending::<()>())).await;
+        assert!(dropped.is_err());
+        assert_eq!(authority.cut_short_since(), Some(Duration::ZERO));
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! Carries out what a candidate decides, and tells the process what came of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -15,12 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::clock::{Boot, Clock};
 use super::decide::{Action, Candidate, Failure, News, Write};
 use super::leases::{Error, Event, Leases};
+use super::permit::GRACE;
 use super::record::Record;
 use super::timing::{JITTER, Timing};
 use super::{Authority, Hooks, State};
-
-/// Longest that one who lets go waits for writes that were started under its permits.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// What an election is about.
 pub struct Settings {
@@ -87,8 +84,9 @@ impl Election {
         self.states.subscribe()
     }
 
-    /// Takes part until `stop`, then lets go: permits end at once, the Lease is free within two requests. Whoever stops lets its
-    /// writes finish before. Answers within a renew deadline, with the Lease left to expire where the API server is silent.
+    /// Takes part until `stop`, then lets go: permits end at once, the Lease is free within two requests, or when a deletion that was
+    /// given up on its way does not count any more. Whoever stops lets its writes finish before. Answers within a renew deadline and
+    /// that time, with the Lease left to expire where the API server is silent.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut events = self.leases.watch(self.timing.retry());
         let mut under_way: Option<BoxFuture<'static, Answer>> = None;
@@ -115,7 +113,7 @@ impl Election {
                 Some(event) = events.next() => self.hear(event),
                 () = tokio::time::sleep(wake.since(now)) => {}
                 () = stop.cancelled(), if end == Boot::NEVER => {
-                    end = now.plus(self.timing.call() * 2);
+                    end = now.plus(self.timing.call() * 2 + self.timing.deletion_life());
                     self.candidate.stop();
                 }
             }
@@ -156,11 +154,14 @@ impl Election {
             Action::Create => None,
             _ => self.found.as_ref().map(|(_, lease)| lease.clone()),
         };
-        let authority = self.authority.clone();
+        let (authority, life) = (self.authority.clone(), self.timing.deletion_life());
         Box::pin(async move {
             if matches!(action, Action::Release) {
                 // Those who take longer are as harmless as those that were under way when a term ended by itself.
-                let _ = tokio::time::timeout(GRACE, authority.drained()).await;
+                let _ = tokio::time::timeout(GRACE + GRACE / 5, authority.drained()).await;
+                // But for deletions, whose end a term that runs out leaves time for.
+                let rest = authority.cut_short_since().map(|since| life.saturating_sub(since)).unwrap_or_default();
+                tokio::time::sleep(rest).await;
             }
             let written = leases.put(base, &write).await;
             Answer::Written(action, Box::new(write), written)

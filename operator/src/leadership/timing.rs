@@ -83,6 +83,17 @@ impl Timing {
         self.renew_deadline - self.renew_deadline / 10
     }
 
+    /// What a leader that stops renewing leaves between its last write and the first of the next one.
+    pub fn gap(&self) -> Duration {
+        self.lease.saturating_sub(self.validity())
+    }
+
+    /// For how long a deletion counts that is sent to another machine, where that can be said: as long as nobody else leads after a
+    /// leader that stops renewing, but no longer than it may take on its way, and long enough to arrive also where the terms leave less.
+    pub fn deletion_life(&self) -> Duration {
+        self.gap().clamp(Duration::from_secs(2), Duration::from_secs(5))
+    }
+
     /// Longest that one request may take. Two fit into the renew deadline.
     pub fn call(&self) -> Duration {
         self.renew_deadline / 2

@@ -88,6 +88,12 @@ async fn run(
     }
 }
 
+/// Text beyond the limit that is still written, so that a small excess is told in bytes.
+const MARGIN: u64 = 64 << 10;
+
+/// Most bytes of text that are ever written.
+pub(crate) const MOST_WRITTEN: u64 = TOTAL_LIMIT + MARGIN;
+
 /// Most bytes that a snippet may render to, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
@@ -98,9 +104,6 @@ enum Limit {
 }
 
 impl Limit {
-    /// Text beyond the limit that is still written, so that a small excess is told in bytes.
-    const MARGIN: u64 = 64 << 10;
-
     fn of(output: Output, configured: Option<u64>) -> Self {
         match (output, configured) {
             // What it renders to is not published.
@@ -113,7 +116,7 @@ impl Limit {
     /// Most bytes that are written at all.
     fn written(self) -> u64 {
         let (Self::Consumers(limit) | Self::Configured(limit)) = self;
-        limit.saturating_add(Self::MARGIN)
+        limit.saturating_add(MARGIN)
     }
 }
 

@@ -14,8 +14,13 @@ use jaas_render::{Output, Request, evaluate};
 
 const ROUNDS: usize = 5_000;
 const SELF: &str = "/proc/self/exe";
-const LIMITS: Limits =
-    Limits { timeout: Duration::from_secs(10), memory_bytes: 256 << 20, max_workers: 2, spare_workers: 0 };
+const LIMITS: Limits = Limits {
+    timeout: Duration::from_secs(10),
+    memory_bytes: 256 << 20,
+    output_bytes: 0,
+    max_workers: 2,
+    spare_workers: 0,
+};
 
 type Measured = Result<(), Box<dyn Error>>;
 
@@ -63,9 +68,12 @@ async fn beside(request: &Request, name: &str, rounds: usize) -> Measured {
         pool.evaluate("team", request, 0).await?;
         there.push(started.elapsed());
     }
-    let (here, there) =
-        (report(&format!("{name}, this process"), here), report(&format!("{name}, warm worker"), there));
-    println!("{name}: the warm worker costs {:?} at the median", there.saturating_sub(here));
+    let here = report(&format!("{name}, this process"), here);
+    let there = report(&format!("{name}, warm worker"), there);
+    match there.checked_sub(here) {
+        Some(more) => println!("{name}: at the median the warm worker takes {more:?} more"),
+        None => println!("{name}: at the median the warm worker takes {:?} less", here.saturating_sub(there)),
+    }
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 use std::{fs, io};
 
-use jaas_render::worker::{self, Limits, Pool};
-use jaas_render::{Failure, Output, Rendered, Request, evaluate};
+use jaas_render::worker::{self, Deliver, Limits, Pool};
+use jaas_render::{Failure, Output, Rendered, Request, evaluate_and};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, test_kill_process};
 
 fn main() -> ExitCode {
@@ -24,7 +24,8 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn host() -> ExitCode {
-    let limits = Limits { timeout: Duration::ZERO, memory_bytes: 256 << 20, max_workers: 1, spare_workers: 0 };
+    let limits =
+        Limits { timeout: Duration::ZERO, memory_bytes: 256 << 20, output_bytes: 0, max_workers: 1, spare_workers: 0 };
     let code = "std.foldl(function(sum, n) sum + n, std.range(1, 2000000000), 0)";
     let request = Request {
         label: "endless.jsonnet".to_owned(),
@@ -46,9 +47,39 @@ async fn host() -> ExitCode {
 }
 
 /// Does what the label asks for and renders the word `done`, or fails with the error of the system.
-fn probe(request: Request) -> Result<Rendered, Failure> {
-    let Some(what) = request.label.strip_prefix("probe/") else { return evaluate(&request) };
-    let done = match what {
+fn probe(request: Request, deliver: Deliver) {
+    let Some(what) = request.label.strip_prefix("probe/") else { return evaluate_and(request, deliver) };
+    if let Some(after) = what.strip_prefix("after/") {
+        deliver(Ok(Rendered { bytes: b"done".to_vec(), objects: None }));
+        return afterwards(after);
+    }
+    deliver(match attempt(what) {
+        Ok(()) => Ok(Rendered { bytes: b"done".to_vec(), objects: None }),
+        Err(error) => Err(Failure::Evaluation(error.to_string())),
+    });
+}
+
+/// Misbehaves once the parent has the outcome.
+fn afterwards(what: &str) {
+    match what {
+        #[allow(clippy::panic, reason = "as a fault of the engine does")]
+        "panic" => std::panic::panic_any("on purpose"),
+        "abort" => std::process::abort(),
+        "linger" => loop {
+            std::thread::park();
+        },
+        // A frame of one byte, where one of none is due.
+        _ => babble(&[1, 0, 0, 0, 9]),
+    }
+}
+
+/// Writes to the parent what no worker writes.
+fn babble(frame: &[u8]) {
+    let _ = rustix::io::write(io::stdout(), frame);
+}
+
+fn attempt(what: &str) -> io::Result<()> {
+    match what {
         "read" => fs::read("/etc/passwd").map(drop),
         "read-own" => fs::read("/proc/self/environ").map(drop),
         "write" => fs::write("/tmp/jaas-worker-probe", "x"),
@@ -65,15 +96,20 @@ fn probe(request: Request) -> Result<Rendered, Failure> {
             limit if (limit.current, limit.maximum) == (Some(0), Some(0)) => Ok(()),
             limit => Err(io::Error::other(format!("{limit:?}"))),
         },
+        "keep" => {
+            Box::leak(vec![1_u8; 16 << 20].into_boxed_slice());
+            Ok(())
+        }
         "talk" => io::stderr().write_all(b"words"),
         "descriptors" => descriptors(),
         #[allow(clippy::panic, reason = "as a fault of the engine does")]
         "panic" => std::panic::panic_any("on purpose"),
+        // An answer with a text of a terabyte.
+        "lie" => {
+            babble(&[8, 0, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 0]);
+            Ok(())
+        }
         other => Err(io::Error::other(format!("unknown probe {other}"))),
-    };
-    match done {
-        Ok(()) => Ok(Rendered { bytes: b"done".to_vec(), objects: None }),
-        Err(error) => Err(Failure::Evaluation(error.to_string())),
     }
 }
 

@@ -8,13 +8,15 @@ thread_local! {
     static SPENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work`, which may write so many bytes in all; zero is no bound. `None` when it wanted to write more.
-pub(crate) fn within<T>(bytes: u64, work: impl FnOnce() -> T) -> Option<T> {
+/// From now on this thread may write so many bytes in all; zero is no bound.
+pub(crate) fn set(bytes: u64) {
     LEFT.set((bytes > 0).then(|| usize::try_from(bytes).unwrap_or(usize::MAX)));
     SPENT.set(false);
-    let done = work();
-    LEFT.set(None);
-    (!SPENT.replace(false)).then_some(done)
+}
+
+/// Whether more was to be written.
+pub(crate) fn is_spent() -> bool {
+    SPENT.get()
 }
 
 /// Whether a text may grow to this length. What was finished before counts too; once it was not so, it never is.
@@ -37,27 +39,27 @@ mod tests {
 
     #[test]
     fn several_texts_share_the_budget() {
-        let write = |lengths: &[usize]| {
-            within(10, || {
-                for length in lengths {
-                    if !allows(*length) {
-                        return;
-                    }
+        let fits = |lengths: &[usize]| {
+            set(10);
+            for length in lengths {
+                if allows(*length) {
                     finished(*length);
                 }
-            })
+            }
+            !is_spent()
         };
-        assert_eq!(write(&[10]), Some(()));
-        assert_eq!(write(&[4, 6]), Some(()));
-        assert_eq!(write(&[11]), None);
-        assert_eq!(write(&[4, 7]), None);
-        assert_eq!(write(&[11, 1]), None);
-        assert_eq!(write(&[]), Some(()), "each run starts anew");
+        assert!(fits(&[10]));
+        assert!(fits(&[4, 6]));
+        assert!(!fits(&[11]));
+        assert!(!fits(&[4, 7]));
+        assert!(!fits(&[11, 1]));
+        assert!(fits(&[]), "each run starts anew");
     }
 
     #[test]
     fn without_a_budget_everything_goes() {
         assert!(allows(usize::MAX));
-        assert_eq!(within(0, || allows(usize::MAX)), Some(true));
+        set(0);
+        assert!(allows(usize::MAX) && !is_spent());
     }
 }

@@ -35,32 +35,37 @@ const DEFAULT_STACK: u32 = 500;
 /// # Panics
 /// For a handful of programs the engine panics.
 pub fn evaluate(request: &Request) -> Result<Rendered, Failure> {
-    run(request.clone())
+    evaluate_and(request.clone(), |outcome| outcome)
 }
 
-/// As [`evaluate`], without the copy.
-pub(crate) fn run(request: Request) -> Result<Rendered, Failure> {
-    let rendered = render(request);
+/// As [`evaluate`], without the copy. `deliver` is given the outcome before everything that the evaluation holds is freed, which takes
+/// a seventh of the time for a document of a megabyte.
+///
+/// # Panics
+/// As [`evaluate`].
+pub fn evaluate_and<T>(request: Request, deliver: impl FnOnce(Result<Rendered, Failure>) -> T) -> T {
+    let delivered = render(request, deliver);
     // The engine never frees values that refer to each other on its own.
     collect_thread_cycles();
-    rendered
+    delivered
 }
 
-fn render(request: Request) -> Result<Rendered, Failure> {
+fn render<T>(request: Request, deliver: impl FnOnce(Result<Rendered, Failure>) -> T) -> T {
     let label = request.label.clone();
     if !request.files.contains_key(&request.entry) {
-        return Err(Failure::Evaluation(format!("entry file {:?} does not exist", request.entry)));
+        return deliver(Err(Failure::Evaluation(format!("entry file {:?} does not exist", request.entry))));
     }
     let depth = if request.max_stack == 0 { DEFAULT_STACK } else { request.max_stack };
     let _depth = limit_stack_depth(usize::try_from(depth).unwrap_or(usize::MAX));
     let output = request.output;
     let program = Program::new(request);
     let _entered = program.state.enter();
-    program
-        .value()
-        .map_err(Unwritable::from)
-        .and_then(|value| write(&value, output))
-        .unwrap_or_else(|unwritable| Err(Failure::Evaluation(unwritable.describe(&label))))
+    let value = program.value();
+    let written = match value {
+        Ok(ref value) => write(value, output),
+        Err(error) => Err(Unwritable::from(error)),
+    };
+    deliver(written.unwrap_or_else(|unwritable| Err(Failure::Evaluation(unwritable.describe(&label)))))
 }
 
 fn write(value: &Val, output: Output) -> Result<Result<Rendered, Failure>, Unwritable> {

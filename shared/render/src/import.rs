@@ -16,7 +16,7 @@ use jrsonnet_gcmodule::Acyclic;
 pub(crate) use self::lookup::{Trees, find};
 use crate::comments;
 use crate::location::{Location, Reading, Root};
-use crate::worker::note;
+use crate::worker::pad;
 
 /// Everything a program can import, and where it starts.
 #[derive(Acyclic)]
@@ -170,7 +170,7 @@ impl ImportResolver for Tree {
         let Some((location, content)) = location.zip(content) else {
             return Err(ErrorKind::ResolvedFileNotFound(resolved.clone()).into());
         };
-        note::loading(location);
+        pad::loading(location);
         Ok(match location {
             Location::File { reading: Reading::Text, .. } => content.to_vec(),
             Location::File { .. } | Location::Fragment(_) => comments::rewrite(content).into_owned(),

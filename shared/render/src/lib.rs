@@ -23,5 +23,5 @@ mod stdlib;
 mod token;
 pub mod worker;
 
-pub use crate::evaluate::{ENGINE, evaluate};
+pub use crate::evaluate::{ENGINE, evaluate, evaluate_and};
 pub use crate::request::{Failure, Output, Rendered, Request, Variable};

@@ -61,10 +61,9 @@ pub enum Output {
 }
 
 /// The answer of a successful evaluation.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
     /// The text to publish, with its final newline.
-    #[serde(with = "octets")]
     pub bytes: Vec<u8>,
     /// How many Kubernetes objects `bytes` holds; `None` for [`Output::Json`].
     pub objects: Option<u32>,

@@ -23,7 +23,7 @@ mod death;
 mod frame;
 mod launcher;
 mod memory;
-pub(crate) mod note;
+pub(crate) mod pad;
 mod pool;
 mod process;
 mod roster;
@@ -31,7 +31,7 @@ mod roster;
 use std::io;
 use std::time::Duration;
 
-pub use child::{run, run_with};
+pub use child::{Deliver, run, run_with};
 pub use confine::Isolation;
 pub use death::{Death, Ending, Scene};
 pub use pool::Pool;
@@ -52,6 +52,8 @@ pub struct Limits {
     /// Address space of an evaluation in bytes, beyond what its worker takes while it is idle; zero is no limit. The
     /// [`STACK`] is part of it, so that less than 96 MiB leaves nothing to evaluate with.
     pub memory_bytes: u64,
+    /// The most bytes of rendered text that any evaluation may be asked for; zero is as many as its memory. They are not part of that.
+    pub output_bytes: u64,
     /// Evaluations at the same time; zero counts as one.
     pub max_workers: usize,
     /// Workers that are started ahead for whoever comes next.

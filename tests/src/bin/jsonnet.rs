@@ -78,8 +78,13 @@ fn request(entry: String, files: BTreeMap<String, Vec<u8>>) -> Request {
 fn timed(entry: &str, measure: &Measure) -> Result<Vec<u64>> {
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(async {
-        let limits =
-            Limits { timeout: Duration::from_secs(60), memory_bytes: 512 << 20, max_workers: 1, spare_workers: 0 };
+        let limits = Limits {
+            timeout: Duration::from_secs(60),
+            memory_bytes: 512 << 20,
+            output_bytes: 0,
+            max_workers: 1,
+            spare_workers: 0,
+        };
         let pool = Pool::new("/proc/self/exe".into(), limits);
         let mut times = Vec::new();
         for _ in 0..measure.rounds {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::super::consent::{Danger, consent};
 use super::super::storage::prove;
+use super::super::storage::ways::Ways;
 use super::super::{Error, Invocation};
-use super::store::{Presence, Ways, look};
+use super::store::{Presence, look};
 use crate::cli::{ChangeArgs, ReconcileArgs};
 use crate::road::Need;
-use crate::session::Session;
+use crate::session::{Session, Writes};
 use crate::snippet::{Key, Snippet};
 use crate::view::{Target, TargetOutcome};
 
@@ -38,7 +39,7 @@ pub(super) async fn find(
     let seen = if subjects.is_empty() {
         BTreeMap::new()
     } else {
-        let ways = Ways::find(session, args).await?;
+        let ways = Ways::find(session, &args.operator, &args.road, Writes::of(args.dry_run)).await?;
         let opened = ways.open(Need::Verify, invocation).await?;
         look(&opened.road, &subjects, namespace).await?
     };

@@ -3,16 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use jaas_findings::facts::{Flags, Reply};
+use jaas_findings::facts::Reply;
 
-use super::super::storage::ground;
+use super::super::Error;
 use super::super::storage::prove::Subject;
-use super::super::{Error, Invocation, find};
-use crate::cli::ReconcileArgs;
-use crate::facts;
-use crate::operator::Operator;
-use crate::road::{Need, Opened, Road, Site};
-use crate::session::{Session, Writes};
+use crate::road::Road;
 use crate::snippet::Key;
 
 /// Whether an artifact is there.
@@ -24,54 +19,6 @@ pub(super) enum Presence {
     Missing,
     /// Nobody could say, and why.
     Unknown(String),
-}
-
-/// What a road begins with.
-pub(super) struct Ways<'a> {
-    session: &'a Session,
-    args: &'a ReconcileArgs,
-    operator: Option<Operator>,
-    flags: Flags,
-    namespace: String,
-}
-
-impl<'a> Ways<'a> {
-    /// Finds the operator. Where the road leads past it, it need not be seen.
-    ///
-    /// # Errors
-    /// It cannot be seen and is needed, or there are several.
-    pub(super) async fn find(session: &'a Session, args: &'a ReconcileArgs) -> Result<Self, Error> {
-        let leads_past = args.road.admin_address.is_some() || args.road.path.is_some();
-        let operator = match find::operator(session, &args.operator).await {
-            Err(Error::Session(_)) if leads_past => None,
-            found => found?,
-        };
-        if operator.is_none() && !leads_past {
-            return Err(find::none(&args.operator));
-        }
-        let named = operator.as_ref().map(|operator| operator.namespace().to_owned());
-        let namespace = named.or(args.operator.operator_namespace.clone()).unwrap_or_default();
-        let flags = facts::settings(operator.as_ref());
-        Ok(Self { session, args, operator, flags, namespace })
-    }
-
-    /// The first road that can do what is needed.
-    ///
-    /// # Errors
-    /// None can.
-    pub(super) async fn open(&self, need: Need, invocation: &Invocation<'_>) -> Result<Opened, Error> {
-        let site = Site {
-            session: self.session,
-            run: invocation.run,
-            operator: self.operator.as_ref(),
-            namespace: &self.namespace,
-            flags: &self.flags,
-            args: &self.args.road,
-            place: &self.args.operator,
-            writes: Writes::of(self.args.dry_run),
-        };
-        ground::open(&site, need, invocation).await
-    }
 }
 
 /// Whether each is there: by a listing where the road has one, else one by one. `namespace` is where all of them are, if in one.

@@ -6,10 +6,12 @@ use super::super::Error;
 use super::super::ending::Ending;
 use super::super::storage::ground;
 use super::super::storage::prove::{self, Subject};
+use super::super::storage::ways::Ways;
 use super::ask::Job;
-use super::store::{Presence, Ways, look};
+use super::store::{Presence, look};
 use crate::cli::Verification;
 use crate::road::Need;
+use crate::session::Writes;
 use crate::view::{Target, TargetOutcome};
 
 /// What the proof came to.
@@ -82,7 +84,7 @@ async fn seen(
     let (snippets, artifacts) = ground::objects(job.session, namespace).await?;
     let mut subjects = prove::subjects(&snippets, &artifacts, true);
     subjects.retain(|subject| synced.contains(&subject.key.to_string()));
-    let ways = Ways::find(job.session, job.args).await?;
+    let ways = Ways::find(job.session, &job.args.operator, &job.args.road, Writes::of(job.args.dry_run)).await?;
     let opened = ways.open(Need::Verify, job.invocation).await?;
     if how == Verification::Head {
         let there = look(&opened.road, &subjects, namespace).await?;

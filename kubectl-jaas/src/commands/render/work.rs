@@ -91,7 +91,7 @@ pub(super) async fn content(
 fn prepared(args: &RenderArgs, input: &Input, operator: Option<&Operator>) -> Result<(Pool, Request, Duration), Error> {
     let timeout = args.evaluation_timeout.or_else(|| operator.and_then(self::timeout)).unwrap_or(TIMEOUT);
     let memory_bytes = operator.and_then(self::memory).unwrap_or(MEMORY);
-    let limits = Limits { timeout, memory_bytes, max_workers: 1, spare_workers: 0 };
+    let limits = Limits { timeout, memory_bytes, output_bytes: 0, max_workers: 1, spare_workers: 0 };
     let request = request(input, variables(args, operator)?, operator);
     Ok((Pool::new(PathBuf::from(SELF), limits), request, timeout))
 }

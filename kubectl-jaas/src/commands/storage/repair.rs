@@ -179,6 +179,7 @@ fn cannot_be_rendered(reason: Reason) -> bool {
         | Reason::CrossNamespaceRefRejected
         | Reason::ExternalVariableConflict
         | Reason::ServiceAccountMissing
+        | Reason::RBACDenied
         | Reason::EvaluationFailed
         | Reason::EvaluationTimeout
         | Reason::EvaluationOutOfMemory
@@ -194,7 +195,6 @@ fn cannot_be_rendered(reason: Reason) -> bool {
         Reason::Pending
         | Reason::Synced
         | Reason::Suspended
-        | Reason::RBACDenied
         | Reason::StorageUnavailable
         | Reason::StorageFull
         | Reason::StorageReadOnly

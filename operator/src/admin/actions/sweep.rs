@@ -16,9 +16,12 @@ pub(super) async fn sweep(run: &Run, lines: &mut Lines, least_age: Duration) -> 
     if run.dry_run {
         return told(run, lines, least_age).await;
     }
-    // Held until the sweep is over: whoever leads next waits for it.
     let swept = match world.authority.permit() {
-        Ok(_permit) => world.store.sweep(least_age).await.map_err(|error| chain(&error)),
+        Ok(permit) => permit.during(world.store.sweep(least_age)).await,
+        Err(error) => Err(error),
+    };
+    let swept = match swept {
+        Ok(swept) => swept.map_err(|error| chain(&error)),
         Err(error) => Err(error.to_string()),
     };
     Ok(match swept {

@@ -11,7 +11,7 @@ pub(crate) const ARTIFACT_MISSING: Entry = Entry::new(Error, Storage, "a current
     .because("The store was lost, emptied or moved. This operator brings such files back by itself where it can; the Go implementation only when something reconciles the snippet.")
     .type_in(&[
         nudge("kubectl jaas reconcile --missing", "renders again what is gone"),
-        look("kubectl jaas wait recovered --timeout 10m", "waits until every artifact can be fetched"),
+        look("kubectl jaas wait recovered --timeout 10m", "waits until every artifact lies in the store as announced"),
     ])
     .metrics(&["jaas_storage_artifacts_checked_total"]);
 

@@ -54,7 +54,11 @@ pub(crate) const ACCOUNT_MISSING: Entry = failing("the ServiceAccount is missing
 pub(crate) const ACCOUNT_DENIED: Entry = failing("the ServiceAccount lacks a right")
     .means("The snippet's ServiceAccount may not read a library or write the ExternalArtifact; or, where the condition says so, the operator's own may not watch the kind of a source, so that changes of it are found a minute later.")
     .because("The tenant's role is not bound to it in this namespace, or lacks a verb; or the operator's role was changed.")
-    .type_in(&[look("kubectl jaas auth tenant NAME -n NAMESPACE --yaml", "prints the rules that are missing"), AGAIN])
+    .type_in(&[
+        look("kubectl jaas auth tenant NAME -n NAMESPACE --yaml", "prints the rules that the account is missing"),
+        AGAIN,
+        look("kubectl jaas explain JaaSCRDWatchEngagementFailing", "tells what would do where it is the operator's own right"),
+    ])
     .reasons(&[Reason::RBACDenied])
     .alerts(&["JaaSTenantTokenMintFailing", "JaaSSnippetReconcileErrorsHigh"]);
 

@@ -54,7 +54,7 @@ pub(crate) const VOLUME_REPLACED: Entry = Entry::new(Error, Storage, "the volume
     .because("The claim was deleted and made anew, persistence was switched on or off, or the Pod of an emptyDir was replaced.")
     .type_in(&[
         nudge("kubectl jaas reconcile --missing", "renders again what is gone"),
-        look("kubectl jaas wait recovered --timeout 10m", "waits until every artifact can be fetched"),
+        look("kubectl jaas wait recovered --timeout 10m", "waits until every artifact lies in the store as announced"),
     ]);
 
 pub(crate) const VOLUME_DENIED: Entry = Entry::new(Error, Storage, "the operator may not write to the volume")

@@ -25,7 +25,7 @@ pub(crate) const WEBHOOK_UNANSWERED: Entry = Entry::new(Error, Webhook, "nobody 
     .metrics(&["jaas_webhook_requests_total"]);
 
 pub(crate) const WEBHOOK_WOULD_REFUSE: Entry = Entry::new(Warning, Webhook, "snippets break the rules of the webhook")
-    .means("These snippets are there although the webhook holds every change to the rules that they break. They are not rendered, what they published stays, and each change of their files, sources, libraries, variables or output is refused until it mends that. Suspending, annotating and deleting pass.")
+    .means("These snippets are there although the webhook holds every change to the rules that they break. They are not rendered, what they published stays, and a change of their files, sources, libraries, variables or output may be refused until it mends that. A condition tells the reason and not whether it is one of the webhook's own rules; the metric counts those. Suspending, annotating and deleting pass.")
     .because("They were made before the webhook was installed, while nobody could be asked, or where it does not look; or a setting of the operator changed, such as `--ext-var`.")
     .type_in(&[
         look("kubectl jaas explain NAME -n NAMESPACE", "shows the field, the rule and what would do"),

@@ -13,7 +13,8 @@ use crate::finding::{Evidence, Finding, Subject};
 /// Seconds before its end at which a certificate is worth telling: two weeks.
 const SOON: i64 = 14 * 24 * 60 * 60;
 
-/// Reasons of snippets that break a rule of the webhook, which goes by the reconciler's checks.
+/// Reasons under which rules of the webhook are told, among others that it does not judge: the operator knows which is which and counts
+/// them, a condition tells the reason only.
 const RULES: [Reason; 3] = [Reason::InvalidSpec, Reason::ExternalVariableConflict, Reason::DependencyCycle];
 
 /// `W901`.
@@ -80,7 +81,7 @@ pub(crate) fn would_refuse(facts: &Facts) -> Outcome {
         })
         .collect();
     Ok(about(snippets, breaking, |number| {
-        let what = format!("{} that the webhook would refuse", count(number, "snippet"));
+        let what = format!("{} that the webhook may refuse", count(number, "snippet"));
         Finding::new(Code::WebhookWouldRefuse, what).with(Evidence::several("conditions", conditions))
     }))
 }

@@ -3,24 +3,25 @@
 use std::any::Any;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::thread;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::Resource;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::death::{OUT_OF_MEMORY, TOO_DEEP};
-use super::frame::{self, Answer, Hello, Order, Refused};
+use super::frame::{self, Answer, Hello, Order, Refused, Tidied, Told};
 use super::memory::Account;
-use super::{STACK, confine, note};
+use super::{STACK, confine, pad};
 use crate::request::{Failure, Rendered, Request};
-use crate::{budget, evaluate};
+use crate::{budget, evaluate_and};
 
 /// What an idle worker may keep beyond what it started with, in bytes: idle ones are no part of any limit.
 const KEPT: u64 = 12 << 20;
 
-/// What a worker does with a request.
-type Evaluation = fn(Request) -> Result<Rendered, Failure>;
+/// Takes what an evaluation answers, and returns once the parent has it.
+pub type Deliver = Box<dyn FnOnce(Result<Rendered, Failure>)>;
 
 /// What the parent tells by arguments.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,12 +37,12 @@ struct Orders {
 /// Serves as a worker until standard input ends. Call this first thing in `main`, before any thread exists.
 #[must_use]
 pub fn run() -> ExitCode {
-    run_with(evaluate::run)
+    run_with(evaluate_and)
 }
 
 /// As [`run`], with `evaluation` in the place of the engine and all limits in force.
 #[must_use]
-pub fn run_with(evaluation: fn(Request) -> Result<Rendered, Failure>) -> ExitCode {
+pub fn run_with(evaluation: fn(Request, Deliver)) -> ExitCode {
     let orders = Orders::read(std::env::args().skip(2));
     match orders.and_then(|orders| serve(&orders, evaluation)) {
         Ok(code) => code,
@@ -52,7 +53,7 @@ pub fn run_with(evaluation: fn(Request) -> Result<Rendered, Failure>) -> ExitCod
     }
 }
 
-fn serve(orders: &Orders, evaluation: Evaluation) -> io::Result<ExitCode> {
+fn serve(orders: &Orders, evaluation: fn(Request, Deliver)) -> io::Result<ExitCode> {
     confine::limits(orders.parent)?;
     let account = Account::open()?;
     let isolation = confine::isolate();
@@ -61,7 +62,7 @@ fn serve(orders: &Orders, evaluation: Evaluation) -> io::Result<ExitCode> {
         let most = baseline.saturating_add(orders.memory);
         confine::limit(Resource::As, most, Some(most))?;
     }
-    note::take();
+    pad::take();
     let mut requests = io::stdin().lock();
     let mut answers = io::stdout().lock();
     let mut say = |frame: Vec<u8>| answers.write_all(&frame).and_then(|()| answers.flush());
@@ -71,40 +72,85 @@ fn serve(orders: &Orders, evaluation: Evaluation) -> io::Result<ExitCode> {
             let used = u64::try_from(clock_gettime(ClockId::ProcessCPUTime).tv_sec).unwrap_or_default();
             confine::limit(Resource::Cpu, used.saturating_add(orders.processor), None)?;
         }
-        let mut answer = match answer(order, evaluation) {
-            Ok(answer) => answer,
-            Err(code) => return Ok(ExitCode::from(code)),
+        // Not even the stack fits into the memory.
+        let Ok(Evaluator { thread, outcome, told }) = Evaluator::start(order, evaluation) else {
+            return Ok(ExitCode::from(OUT_OF_MEMORY));
         };
-        // What the allocator keeps for itself would be missing in the next evaluation, which must not fail for it.
-        answer.last |= account.address_space().saturating_sub(baseline) > KEPT;
-        say(frame::encode(&answer)?)?;
-        if answer.last {
+        let outcome = outcome.recv().ok();
+        let is_told = outcome.is_some();
+        if let Some(outcome) = outcome {
+            say(frame::encode(&Answer { outcome: leave(outcome)? })?)?;
+        }
+        drop(told);
+        if let Err(panic) = thread.join() {
+            match describe(&*panic) {
+                Ok(said) if !is_told => {
+                    say(frame::encode(&Answer { outcome: Err(Refused::Failure(Failure::Evaluation(said))) })?)?;
+                }
+                Ok(_) => {}
+                Err(code) => return Ok(ExitCode::from(code)),
+            }
             break;
         }
+        // What the allocator keeps for itself would be missing in the next evaluation, which must not fail for it.
+        if account.address_space().saturating_sub(baseline) > KEPT {
+            break;
+        }
+        say(frame::encode(&Tidied)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Evaluates on a thread of its own, which takes everything the engine holds for a thread with it.
-///
-/// # Errors
-/// The exit code of a process that cannot go on.
-fn answer(order: Order, evaluation: Evaluation) -> Result<Answer, u8> {
-    let Order { request, max_output_bytes } = order;
-    let work = move || {
-        note::start();
-        budget::within(max_output_bytes, || evaluation(request))
+type Outcome = Result<Rendered, Refused>;
+
+/// A thread that evaluates, and takes everything the engine holds for a thread with it.
+struct Evaluator {
+    thread: JoinHandle<()>,
+    outcome: Receiver<Outcome>,
+    /// Dropped once the parent has the outcome. The thread frees nothing before that: freeing can end the process, too.
+    told: Sender<()>,
+}
+
+impl Evaluator {
+    /// # Errors
+    /// Where there is no memory for the thread.
+    fn start(order: Order, evaluation: fn(Request, Deliver)) -> io::Result<Self> {
+        let Order { request, max_output_bytes } = order;
+        let (deliver, outcome) = mpsc::channel();
+        let (told, telling) = mpsc::channel();
+        let work = move || {
+            pad::start();
+            budget::set(max_output_bytes);
+            let deliver = move |rendered: Result<Rendered, Failure>| {
+                // Whoever waits is there for as long as this thread, unless the process is ending.
+                let _ = deliver.send(within(max_output_bytes, rendered));
+                let _ = telling.recv();
+            };
+            evaluation(request, Box::new(deliver));
+        };
+        let stack = usize::try_from(STACK).unwrap_or(usize::MAX);
+        let thread = thread::Builder::new().name("evaluation".to_owned()).stack_size(stack).spawn(work)?;
+        Ok(Self { thread, outcome, told })
+    }
+}
+
+/// Refuses text that is larger than the caller takes, or would have been.
+fn within(max_output_bytes: u64, rendered: Result<Rendered, Failure>) -> Outcome {
+    let rendered = rendered.map_err(Refused::Failure);
+    let length = rendered.as_ref().map_or(0, |rendered| rendered.bytes.len());
+    // What stands between documents is in no budget.
+    let is_larger = max_output_bytes > 0 && u64::try_from(length).is_ok_and(|length| length > max_output_bytes);
+    if is_larger || budget::is_spent() { Err(Refused::OutputTooLarge) } else { rendered }
+}
+
+/// Puts what was rendered where the parent finds it.
+fn leave(outcome: Outcome) -> io::Result<Result<Told, Refused>> {
+    let Rendered { bytes, objects } = match outcome {
+        Ok(rendered) => rendered,
+        Err(refused) => return Ok(Err(refused)),
     };
-    let stack = usize::try_from(STACK).unwrap_or(usize::MAX);
-    let thread = thread::Builder::new().name("evaluation".to_owned()).stack_size(stack).spawn(work);
-    // Not even the stack fits into the memory.
-    let thread = thread.map_err(|_| OUT_OF_MEMORY)?;
-    let (outcome, last) = match thread.join() {
-        Ok(Some(outcome)) => (outcome.map_err(Refused::Failure), false),
-        Ok(None) => (Err(Refused::OutputTooLarge), false),
-        Err(panic) => (Err(Refused::Failure(Failure::Evaluation(describe(&*panic)?))), true),
-    };
-    Ok(Answer { outcome, last })
+    pad::leave(&bytes)?;
+    Ok(Ok(Told { length: u64::try_from(bytes.len()).map_err(io::Error::other)?, objects }))
 }
 
 /// What a panic says.

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use rustix::process::Signal;
 
-use super::note::Note;
+use super::pad::Note;
 
 /// The exit code of a worker that noticed itself that its memory is used up.
 pub(super) const OUT_OF_MEMORY: u8 = 12;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::confine::Isolation;
-use crate::request::{Failure, Rendered, Request};
+use crate::request::{Failure, Request};
 
 /// The bytes of the length.
 pub(super) const HEADER: usize = 4;
@@ -35,6 +35,15 @@ pub(super) struct OrderOf<'a> {
     pub(super) max_output_bytes: u64,
 }
 
+/// What a worker says of the text that it rendered, which is on its [pad](super::pad).
+#[derive(Serialize, Deserialize)]
+pub(super) struct Told {
+    /// Length in bytes.
+    pub(super) length: u64,
+    /// As in [`Rendered`](crate::request::Rendered).
+    pub(super) objects: Option<u32>,
+}
+
 /// Why a worker has no rendered text.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Refused {
@@ -47,10 +56,12 @@ pub(super) enum Refused {
 /// What a worker says to one request.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Answer {
-    pub(super) outcome: Result<Rendered, Refused>,
-    /// Whether the worker ends after this answer.
-    pub(super) last: bool,
+    pub(super) outcome: Result<Told, Refused>,
 }
+
+/// What a worker says once it has freed what the request took, unless it ends.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Tidied;
 
 /// The whole frame of a message.
 ///

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::confine::Isolation;
-use super::frame::{self, Answer, OrderOf, Refused};
+use super::frame::{self, OrderOf, Refused};
 use super::launcher::Launcher;
 use super::process::Worker;
 use super::roster::Roster;
-use super::{Death, EvaluateError, Limits};
+use super::{EvaluateError, Limits};
 use crate::request::{Rendered, Request};
 
 /// Evaluations after which a worker is replaced, so that nothing it may have lost adds up.
@@ -22,12 +22,16 @@ const LIFETIME: u32 = 10_000;
 /// How long a worker waits for its owner's next request.
 const REST: Duration = Duration::from_secs(60);
 
+/// How long a request waits for a worker of its owner that is tidying up. A new one is ready after about as long.
+const PATIENCE: Duration = Duration::from_millis(2);
+
 type Outcome = Result<Rendered, EvaluateError>;
 
 /// Evaluates in workers. Use it from one runtime only, for whose end its workers do not wait.
 ///
 /// # Guarantees
-/// At most [`Limits::max_workers`] evaluations run, each from the start of its worker until that is reaped or rests.
+/// At most [`Limits::max_workers`] evaluations run, each from the start of its worker until that is reaped or rests. The outcome is
+/// there before that: what the evaluation held is freed afterwards, within five seconds.
 /// Requests that have to wait are served in the order they came. A worker evaluates one request at a time, serves one
 /// owner in its life, and is used again for that owner's next request, unless it died, was killed, has served or rested
 /// long enough, or keeps memory. As many as run at once may rest, and [`Limits::spare_workers`] have served nobody.
@@ -39,6 +43,8 @@ struct Inner {
     limits: Limits,
     slots: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
+    /// A worker has tidied up.
+    tidied: Notify,
     launcher: Launcher,
 }
 
@@ -68,6 +74,7 @@ impl Pool {
                 limits,
                 slots: Arc::new(Semaphore::new(limits.max_workers)),
                 waiting: Mutex::default(),
+                tidied: Notify::new(),
                 launcher: Launcher::new(program, limits),
             }),
         }
@@ -155,7 +162,25 @@ impl Inner {
                     end = deadline(self.limits.timeout, exchange) => end,
                     () = caller.closed() => None,
                 };
-                self.settle(worker, errand, end).await
+                match end {
+                    Some(Ok(answer)) => {
+                        self.waiting().roster.answered(errand.owner.clone());
+                        let _ = caller.send(answer.map_err(|refused| match refused {
+                            Refused::Failure(failure) => EvaluateError::Failed(failure),
+                            Refused::OutputTooLarge => EvaluateError::OutputTooLarge { limit: errand.max_output_bytes },
+                        }));
+                        return self.settle(worker, errand.owner, slot).await;
+                    }
+                    Some(Err(cause)) => {
+                        tracing::debug!(%cause, "evaluation worker died");
+                        Err(EvaluateError::Died { cause })
+                    }
+                    None => {
+                        let scene = worker.scene(&errand.entry);
+                        worker.kill().await;
+                        Err(EvaluateError::Timeout { limit: self.limits.timeout, scene })
+                    }
+                }
             }
             Err(error) => Err(EvaluateError::Unavailable(error)),
         };
@@ -164,39 +189,30 @@ impl Inner {
         let _ = caller.send(outcome);
     }
 
-    /// Keeps the worker for the next request, or kills it; `None` is an exchange that was given up.
-    async fn settle(
-        self: &Arc<Self>,
-        mut worker: Worker,
-        errand: Errand,
-        end: Option<Result<Answer, Death>>,
-    ) -> Outcome {
-        match end {
-            Some(Ok(Answer { outcome, last })) => {
-                if last || worker.answered >= LIFETIME {
-                    worker.kill().await;
-                } else {
-                    self.rest(errand.owner, worker);
-                }
-                outcome.map_err(|refused| match refused {
-                    Refused::Failure(failure) => EvaluateError::Failed(failure),
-                    Refused::OutputTooLarge => EvaluateError::OutputTooLarge { limit: errand.max_output_bytes },
-                })
-            }
-            Some(Err(cause)) => {
-                tracing::debug!(%cause, "evaluation worker died");
-                Err(EvaluateError::Died { cause })
-            }
-            None => {
-                let scene = worker.scene(&errand.entry);
-                worker.kill().await;
-                Err(EvaluateError::Timeout { limit: self.limits.timeout, scene })
-            }
+    /// Keeps a worker for its owner's next request once it has tidied up, or kills it.
+    async fn settle(self: &Arc<Self>, mut worker: Worker, owner: String, slot: OwnedSemaphorePermit) {
+        if worker.is_tidy().await && worker.answered < LIFETIME {
+            self.rest(owner, worker);
+            drop(slot);
+            self.tidied.notify_waiters();
+        } else {
+            // Before it is reaped: whoever waits for it takes another.
+            self.waiting().roster.left(&owner);
+            self.tidied.notify_waiters();
+            worker.kill().await;
+            drop(slot);
         }
     }
 
     /// A worker for this owner. The caller holds a slot.
     async fn worker(self: &Arc<Self>, owner: &str) -> io::Result<Worker> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let tidied = self.tidied.notified();
+            if !self.waiting().roster.is_awaited(owner) || timeout_at(patience, tidied).await.is_err() {
+                break;
+            }
+        }
         let found = std::iter::from_fn(|| self.take(owner)).find_map(|mut worker| worker.is_alive().then_some(worker));
         // Another one is started while this one works.
         self.refill();

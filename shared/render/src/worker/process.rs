@@ -12,9 +12,10 @@ use tokio::time::timeout;
 
 use super::child::processor_seconds;
 use super::confine::Isolation;
-use super::frame::{self, Answer, HEADER, Hello};
-use super::note::Pad;
+use super::frame::{self, Answer, HEADER, Hello, Refused, Tidied, Told};
+use super::pad::Pad;
 use super::{ARGUMENT, Death, Ending, Limits, Scene, memory};
+use crate::request::Rendered;
 
 /// How long a worker that closed its pipes may take to end before it is killed.
 const ENDING: Duration = Duration::from_secs(5);
@@ -22,8 +23,14 @@ const ENDING: Duration = Duration::from_secs(5);
 /// How long a worker may take until it is ready. A machine that starves needs some of it.
 const READY: Duration = Duration::from_secs(30);
 
-/// The largest message of a worker beside what it rendered, in bytes: a diagnostic, or what isolates it.
+/// The largest message of a worker that has no other limit, in bytes: what isolates it, or a diagnostic.
 const TALK: u64 = 1 << 20;
+
+/// The largest text of a worker whose memory has no limit, in bytes.
+const UNLIMITED: u64 = 4 << 30;
+
+/// How long a worker may free what a request took.
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// A running process that evaluates one request at a time. Killed when dropped.
 pub(super) struct Worker {
@@ -44,7 +51,9 @@ impl Worker {
     /// # Panics
     /// Outside of a runtime.
     pub(super) fn start(program: &Path, limits: &Limits) -> io::Result<Self> {
-        let pad = Pad::new()?;
+        // What a worker rendered fits into its memory.
+        let most = [limits.output_bytes, limits.memory_bytes].into_iter().filter(|limit| *limit > 0).min();
+        let pad = Pad::new(most.unwrap_or(UNLIMITED).min(UNLIMITED))?;
         let mut process = Command::new(program)
             .args([ARGUMENT, "--memory"])
             .arg(limits.memory_bytes.to_string())
@@ -100,11 +109,16 @@ impl Worker {
     ///
     /// # Errors
     /// How the worker ended instead of answering. It is reaped then.
-    pub(super) async fn exchange(&mut self, entry: &str, frame: &[u8], max_output_bytes: u64) -> Result<Answer, Death> {
+    pub(super) async fn exchange(
+        &mut self,
+        entry: &str,
+        frame: &[u8],
+        max_output_bytes: u64,
+    ) -> Result<Result<Rendered, Refused>, Death> {
         let most = match (max_output_bytes, self.memory_bytes) {
             (0, 0) => u64::MAX,
             (0, memory) => memory,
-            (output, _) => output.saturating_add(TALK),
+            (output, _) => output,
         };
         match self.try_exchange(frame, most).await {
             Ok(answer) => {
@@ -115,10 +129,23 @@ impl Worker {
         }
     }
 
-    async fn try_exchange(&mut self, frame: &[u8], most: u64) -> io::Result<Answer> {
+    async fn try_exchange(&mut self, frame: &[u8], most: u64) -> io::Result<Result<Rendered, Refused>> {
         // The worker answers only once it has read everything, so both pipes never fill up at the same time.
         self.requests.write_all(frame).await?;
-        self.read(most).await
+        // What goes wrong may be told at length too.
+        match self.read(most.saturating_add(TALK)).await? {
+            Answer { outcome: Ok(Told { length, .. }) } if length > most => Err(io::ErrorKind::InvalidData.into()),
+            Answer { outcome: Ok(Told { length, objects }) } => {
+                Ok(Ok(Rendered { bytes: self.pad.text(length)?, objects }))
+            }
+            Answer { outcome: Err(refused) } => Ok(Err(refused)),
+        }
+    }
+
+    /// Waits until the worker has freed what the last request took. `false` if it is of no further use.
+    pub(super) async fn is_tidy(&mut self) -> bool {
+        let tidied = timeout(TIDYING, self.read::<Tidied>(0)).await;
+        tidied.is_ok_and(|tidied| tidied.is_ok()) && self.pad.trim().is_ok()
     }
 
     /// The next message, of at most so many bytes.

@@ -11,6 +11,8 @@ pub(super) struct Roster<W> {
     spare: Vec<W>,
     /// Those that served, the one that rested longest first.
     rested: Vec<Rested<W>>,
+    /// The owners of those that have answered and tidy up.
+    tidying: Vec<String>,
     /// Spare ones that are being started.
     starting: usize,
 }
@@ -23,7 +25,7 @@ struct Rested<W> {
 
 impl<W> Default for Roster<W> {
     fn default() -> Self {
-        Self { spare: Vec::new(), rested: Vec::new(), starting: 0 }
+        Self { spare: Vec::new(), rested: Vec::new(), tidying: Vec::new(), starting: 0 }
     }
 }
 
@@ -36,8 +38,26 @@ impl<W> Roster<W> {
         }
     }
 
-    /// A worker has served. Answers the one that has to go, where there are more than so many.
+    /// A worker of this owner has answered and will rest or leave.
+    pub(super) fn answered(&mut self, owner: String) {
+        self.tidying.push(owner);
+    }
+
+    /// Whether a worker of this owner will rest soon, where none does.
+    pub(super) fn is_awaited(&self, owner: &str) -> bool {
+        self.tidying.iter().any(|tidying| tidying == owner) && !self.rested.iter().any(|rested| rested.owner == owner)
+    }
+
+    /// A worker that has answered is of no further use.
+    pub(super) fn left(&mut self, owner: &str) {
+        if let Some(position) = self.tidying.iter().position(|tidying| tidying == owner) {
+            self.tidying.swap_remove(position);
+        }
+    }
+
+    /// A worker has tidied up. Answers the one that has to go, where there are more than so many.
     pub(super) fn rest(&mut self, owner: String, worker: W, most: usize) -> Option<W> {
+        self.left(&owner);
         self.rested.push(Rested { owner, since: Instant::now(), worker });
         (self.rested.len() > most).then(|| self.rested.remove(0).worker)
     }
@@ -92,6 +112,20 @@ mod tests {
         assert_eq!(roster.take("a"), Some(1));
         assert_eq!(roster.take("a"), None);
         assert_eq!(roster.take("b"), Some(2));
+    }
+
+    #[test]
+    fn who_tidies_up_is_awaited_until_one_rests() {
+        let mut roster = roster(&[], &[]);
+        roster.answered("a".to_owned());
+        roster.answered("a".to_owned());
+        assert!(roster.is_awaited("a") && !roster.is_awaited("b"));
+        assert_eq!(roster.rest("a".to_owned(), 1, 2), None);
+        assert!(!roster.is_awaited("a"), "one rests");
+        assert_eq!(roster.take("a"), Some(1));
+        assert!(roster.is_awaited("a"));
+        roster.left("a");
+        assert!(!roster.is_awaited("a"));
     }
 
     #[test]

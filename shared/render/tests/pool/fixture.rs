@@ -8,8 +8,13 @@ use jaas_render::worker::{Limits, Pool};
 use jaas_render::{Output, Rendered, Request};
 use tokio::time::timeout;
 
-pub(crate) const LIMITS: Limits =
-    Limits { timeout: Duration::from_secs(60), memory_bytes: 256 << 20, max_workers: 2, spare_workers: 0 };
+pub(crate) const LIMITS: Limits = Limits {
+    timeout: Duration::from_secs(60),
+    memory_bytes: 256 << 20,
+    output_bytes: 0,
+    max_workers: 2,
+    spare_workers: 0,
+};
 
 /// Who asks, where it does not matter.
 pub(crate) const TEAM: &str = "team";
@@ -56,6 +61,11 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
         }
     };
     timeout(Duration::from_secs(20), waiting).await.expect("the condition never held");
+}
+
+/// Waits until no worker is at work, not even at tidying up after its answer.
+pub(crate) async fn settled(pool: &Pool) {
+    until(|| pool.running() == 0).await;
 }
 
 pub(crate) async fn works(pool: &Pool) {

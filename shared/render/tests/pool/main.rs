@@ -7,7 +7,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fixture::{LIMITS, TEAM, endless, pool, rendered, request, until, works};
+use fixture::{LIMITS, TEAM, endless, pool, rendered, request, settled, until, works};
 use jaas_render::worker::{Ending, EvaluateError, Limits, Pool};
 use jaas_render::{Output, Request};
 use tokio::time::timeout;
@@ -25,7 +25,8 @@ async fn a_worker_starts_with_the_first_request_and_serves_the_next_ones() {
     assert_eq!((pool.running(), pool.idle(), pool.max_workers()), (0, 0, 2));
     for _ in 0..20 {
         works(&pool).await;
-        assert_eq!((pool.running(), pool.idle()), (0, 1));
+        settled(&pool).await;
+        assert_eq!(pool.idle(), 1);
     }
 }
 
@@ -38,6 +39,7 @@ async fn what_evaluation_answers_is_passed_on() {
         }
         other => panic!("{other:?}"),
     }
+    settled(&pool).await;
     assert_eq!(pool.idle(), 1);
 }
 
@@ -119,6 +121,7 @@ async fn a_panic_of_the_engine_is_a_failure_and_costs_its_worker() {
         Err(EvaluateError::Failed(failure)) => assert_eq!(failure.to_string(), "the engine panicked: on purpose"),
         other => panic!("{other:?}"),
     }
+    settled(&pool).await;
     assert_eq!(pool.idle(), 0);
     works(&pool).await;
 }
@@ -149,7 +152,8 @@ async fn a_hundred_requests_share_two_workers() {
         let (n, answer) = evaluation.await.unwrap();
         assert_eq!(answer, rendered(&format!("{n}\n")));
     }
-    assert_eq!((pool.running(), pool.idle()), (0, 2));
+    settled(&pool).await;
+    assert_eq!(pool.idle(), 2);
 }
 
 #[tokio::test]
@@ -248,19 +252,47 @@ async fn a_spare_worker_is_taken_and_replaced_and_nobody_gets_the_worker_of_anot
     assert_eq!((pool.spare(), pool.idle()), (1, 0));
     for (owner, idle) in [("a", 1), ("a", 1), ("b", 2), ("a", 2)] {
         pool.evaluate(owner, &request("1"), 0).await.unwrap();
+        settled(&pool).await;
         assert_eq!(pool.idle(), idle, "{owner}");
         until(|| pool.spare() == 1).await;
     }
     // Two may rest; the one that rested longest goes.
     pool.evaluate("c", &request("1"), 0).await.unwrap();
+    settled(&pool).await;
     assert_eq!(pool.idle(), 2);
 }
 
 #[tokio::test]
-async fn a_worker_that_keeps_memory_is_replaced() {
+async fn a_worker_that_gives_its_memory_back_serves_again_and_one_that_keeps_it_is_replaced() {
     let pool = pool(LIMITS);
-    pool.evaluate(TEAM, &request("std.length(std.repeat('x', 1000000))"), 0).await.unwrap();
+    pool.evaluate(TEAM, &request("std.length(std.repeat('x', 40000000))"), 0).await.unwrap();
+    settled(&pool).await;
     assert_eq!(pool.idle(), 1);
+    probe(&pool, "keep").await.unwrap();
+    settled(&pool).await;
+    assert_eq!(pool.idle(), 0);
+    works(&pool).await;
+}
+
+#[tokio::test]
+async fn what_a_worker_does_after_its_answer_takes_nothing_from_it() {
+    let pool = pool(LIMITS);
+    for what in ["after/panic", "after/abort", "after/babble", "after/linger"] {
+        probe(&pool, what).await.unwrap();
+        works(&pool).await;
+        settled(&pool).await;
+        assert_eq!(pool.idle(), 1, "{what}: only the other one is of use");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_says_it_wrote_more_than_it_may_is_not_believed() {
+    let pool = pool(LIMITS);
+    match probe(&pool, "lie").await {
+        Err(EvaluateError::Died { cause }) => assert_eq!(cause.ending, Ending::Babble, "{cause}"),
+        other => panic!("{other:?}"),
+    }
+    works(&pool).await;
 }
 
 #[tokio::test]
@@ -281,12 +313,25 @@ async fn text_beyond_the_limit_is_not_written() {
     let objects = "[{ apiVersion: 'v1', kind: 'C', metadata: { name: 'c%d' % n }, d: std.repeat('z', 1000) } for n in std.range(1, 2000)]";
     let stream = Request { output: Output::Manifests { allow_empty: false }, ..request(objects) };
     assert!(matches!(pool.evaluate(TEAM, &stream, limit).await, Err(EvaluateError::OutputTooLarge { .. })));
+    // What stands between the objects counts too.
+    let stream =
+        Request { output: Output::Manifests { allow_empty: false }, ..request(&objects.replace("2000", "100")) };
+    let length = pool.evaluate(TEAM, &stream, 0).await.unwrap().bytes.len() as u64;
+    assert_eq!(pool.evaluate(TEAM, &stream, length).await.unwrap().bytes.len() as u64, length);
+    for less in [1, 4 * 100] {
+        let outcome = pool.evaluate(TEAM, &stream, length - less).await;
+        assert!(matches!(outcome, Err(EvaluateError::OutputTooLarge { .. })), "{less} less: {outcome:?}");
+    }
     // Exactly the limit: two quotes and the end of the line belong to the text.
     let exact = format!("std.repeat('x', {})", limit - 3);
     assert_eq!(pool.evaluate(TEAM, &request(&exact), limit).await.unwrap().bytes.len() as u64, limit);
     let more = format!("std.repeat('x', {})", limit - 2);
     assert!(matches!(pool.evaluate(TEAM, &request(&more), limit).await, Err(EvaluateError::OutputTooLarge { .. })));
-    assert_eq!(pool.idle(), 1, "a refusal costs no worker");
+    settled(&pool).await;
+    let idle = pool.idle();
+    assert!(pool.evaluate(TEAM, &stream, 1).await.is_err());
+    settled(&pool).await;
+    assert_eq!(pool.idle(), idle, "a refusal costs no worker");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fixture::{LIMITS, TEAM, endless, pool, program, until, works};
+use fixture::{LIMITS, TEAM, endless, pool, program, settled, until, works};
 use jaas_render::worker::{Ending, EvaluateError, Limits};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::timeout;
@@ -50,6 +50,7 @@ async fn no_worker_is_left_behind() {
     let limits = Limits { timeout: Duration::from_secs(1), max_workers: 1, ..LIMITS };
     let pool = pool(limits);
     works(&pool).await;
+    settled(&pool).await;
     let [killed_while_idle] = children(own)[..] else { panic!("{:?}", children(own)) };
     kill(killed_while_idle);
     until(|| !is_running(killed_while_idle)).await;
@@ -62,6 +63,7 @@ async fn no_worker_is_left_behind() {
 
     assert!(timeout(Duration::from_millis(100), pool.evaluate(TEAM, &endless(), 0)).await.is_err());
     works(&pool).await;
+    settled(&pool).await;
     let [idle] = children(own)[..] else { panic!("{:?}", children(own)) };
     let request = endless();
     let (outcome, ()) = tokio::join!(pool.evaluate(TEAM, &request, 0), async {

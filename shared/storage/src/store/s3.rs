@@ -22,8 +22,8 @@ mod read;
 mod watch;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -65,7 +65,7 @@ struct Inner {
     damaged: Cache<String, ()>,
     capabilities: RwLock<Option<Capabilities>>,
     /// Whether the service refuses deletions that say for how long they count.
-    deletes_plainly: AtomicBool,
+    deletes_plainly: OnceLock<bool>,
     /// Held by the one who asks, so that many first puts ask once.
     probing: tokio::sync::Mutex<()>,
 }
@@ -97,7 +97,7 @@ impl S3Store {
             clock: AtomicU64::new(0),
             damaged: Cache::new(REMEMBERED),
             capabilities: RwLock::new(None),
-            deletes_plainly: AtomicBool::new(false),
+            deletes_plainly: OnceLock::new(),
             probing: tokio::sync::Mutex::new(()),
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-/// Between two probes, and the longest that one may take.
+/// Between two probes, and the longest that one may take in a round whose limits are not stretched.
 const PROBE: Duration = Duration::from_secs(1);
 /// How long a cluster leads connections to a replica that has been told to end.
 const NEWS: Duration = Duration::from_secs(1);
@@ -23,6 +23,7 @@ pub(super) struct Balancer {
     members: Arc<Mutex<Vec<Member>>>,
     accepting: AbortHandle,
     probing: Mutex<JoinSet<()>>,
+    patience: Duration,
 }
 
 struct Member {
@@ -32,13 +33,13 @@ struct Member {
 }
 
 impl Balancer {
-    /// Starts without a member.
-    pub(super) async fn start() -> Result<Self> {
+    /// Starts without a member. A probe may take `stretch` times as long.
+    pub(super) async fn start(stretch: u32) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listening for consumers")?;
         let address = listener.local_addr().context("listening for consumers")?;
         let members = Arc::<Mutex<Vec<Member>>>::default();
         let accepting = tokio::spawn(accept(listener, Arc::clone(&members))).abort_handle();
-        Ok(Self { address, members, accepting, probing: Mutex::default() })
+        Ok(Self { address, members, accepting, probing: Mutex::default(), patience: PROBE * stretch })
     }
 
     /// The address that consumers are given.
@@ -50,7 +51,7 @@ impl Balancer {
     pub(super) fn join(&self, id: usize, address: SocketAddr, ready: String) -> Result<()> {
         lock(&self.members).push(Member { id, address, is_ready: false });
         let members = Arc::clone(&self.members);
-        let client = reqwest::Client::builder().no_proxy().timeout(PROBE).pool_max_idle_per_host(0);
+        let client = reqwest::Client::builder().no_proxy().timeout(self.patience).pool_max_idle_per_host(0);
         let client = client.build().context("setting up probes")?;
         lock(&self.probing).spawn(async move {
             loop {

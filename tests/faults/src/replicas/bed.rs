@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use http::Method;
 use jaas_api::{ExternalArtifact, JsonnetSnippet};
 use jaas_tests::apiproxy::{Call, Held, Moment, Proxy, Verb};
 use jaas_tests::controlplane::ControlPlane;
@@ -14,6 +15,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 
 use super::balancer::Balancer;
+use super::judge::FILE;
 use super::schedule::{Round, Storage};
 
 /// Longest that anything ordinary may take on a busy machine.
@@ -76,7 +78,7 @@ impl<'a> Bed<'a> {
             snippets: Api::namespaced(client.clone(), &namespace),
             artifacts: Api::namespaced(client.clone(), &namespace),
             leases: Api::namespaced(client.clone(), &namespace),
-            balancer: Balancer::start().await?,
+            balancer: Balancer::start(round.stretch).await?,
             replicas: Vec::new(),
             namespace,
             root,
@@ -169,38 +171,53 @@ impl Replica {
 
     /// Lets nothing through any more. Changes that it sends meanwhile arrive once it is healed.
     pub(super) fn cut_off(&self) {
-        for proxy in self.ways() {
-            proxy.cut();
-            proxy.forget_calls();
-        }
+        self.ways().for_each(Proxy::cut);
     }
 
-    /// Lets everything through again, and answers how many changes but those of the Lease were on their way.
-    pub(super) fn heal(&self) -> usize {
-        let mut late = 0;
-        for proxy in self.ways() {
-            let is_late =
-                |call: &Call| call.verb == Verb::Write && call.status.is_none() && !call.path.contains("/leases/");
-            late += proxy.calls().iter().filter(|call| is_late(call)).count();
-            proxy.heal();
-        }
-        late
-    }
-
-    /// Waits for the moment in which it changes an object, and has that change wait for the cut.
-    pub(super) async fn changes(&self, namespace: &str) -> Held {
-        let part = format!("/namespaces/{namespace}/");
-        let matches = move |call: &Call| call.writes_in(&part) && call.path.ends_with("/status");
-        let mut arrivals = self.api.stop_nth(1, Moment::BeforeSending, matches);
-        loop {
-            if let Some(held) = arrivals.next().await {
-                self.api.no_rule();
-                return held;
+    /// Lets everything through again, waits until the servers have answered the changes that were on their way, and answers these but
+    /// those of the Lease.
+    pub(super) async fn heal(&self) -> Result<Vec<Call>> {
+        let is_late =
+            |call: &Call| call.verb == Verb::Write && call.status.is_none() && !call.path.contains("/leases/");
+        let late =
+            |way: &Proxy| way.numbered_calls().into_iter().filter(|(_, call)| is_late(call)).map(|(number, _)| number);
+        let late: Vec<_> = self.ways().map(|way| (way, late(way).collect::<Vec<_>>())).collect();
+        self.ways().for_each(Proxy::heal);
+        eventually("the last requests arrive", PATIENCE, async || {
+            let mut answered = Vec::new();
+            for (way, numbers) in &late {
+                let mut calls = way.numbered_calls();
+                answered.extend(numbers.iter().filter_map(|number| calls.remove(number)));
             }
-        }
+            match answered.iter().find(|call| call.status.is_none()) {
+                Some(call) => Err(format!("no answer to {} {}", call.method, call.path)),
+                None => Ok(answered),
+            }
+        })
+        .await
+    }
+
+    /// Waits for moments in which it changes an object and, on a bucket, deletes one, and has these requests wait for the cut.
+    pub(super) async fn changes(&self, namespace: &str) -> Result<Vec<Held>> {
+        let part = format!("/namespaces/{namespace}/");
+        let changes = move |call: &Call| call.writes_in(&part) && call.path.ends_with("/status");
+        let deletes = |call: &Call| call.method == Method::DELETE && call.path.ends_with(FILE);
+        self.ways().for_each(Proxy::forget_calls);
+        let change = hold(&self.api, changes);
+        let Some(store) = &self.store else { return Ok(vec![change.await?]) };
+        let (change, deletion) = tokio::try_join!(change, hold(store, deletes))?;
+        Ok(vec![change, deletion])
     }
 
     fn ways(&self) -> impl Iterator<Item = &Proxy> {
         std::iter::once(&self.api).chain(&self.store)
     }
+}
+
+/// Waits for a call that matches, and has it wait.
+async fn hold(way: &Proxy, matches: impl FnMut(&Call) -> bool + Send + 'static) -> Result<Held> {
+    let mut arrivals = way.stop_nth(1, Moment::BeforeSending, matches);
+    let held = arrivals.next().await;
+    way.no_rule();
+    held.context("the gate lost its rule")
 }

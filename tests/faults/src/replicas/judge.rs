@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use http::Method;
+use jaas_tests::apiproxy::Call;
 use jiff::Timestamp;
 
 use super::audit::{History, Term, Write};
 use super::readers::{Kind, Met};
 use super::schedule::{Fault, Round};
 
-/// Consumers that came within this time of a fault may have met it: one who asked before it may have waited as long for an answer, and a
+/// What the paths of artifacts end with.
+pub(super) const FILE: &str = ".tar.gz";
+/// Consumers that came within this time of a fault may have met it, where times are not stretched: one who asked before it may have waited as long for an answer, and a
 /// balancer and a replica that comes back take a moment.
 const NOTICED: Duration = Duration::from_secs(5);
 /// Fewest writes of which a round can be judged.
@@ -31,8 +35,8 @@ pub(super) struct Struck {
     pub(super) from: Instant,
     /// When it was over.
     pub(super) until: Instant,
-    /// Changes of objects and of the bucket that arrived when it was over.
-    pub(super) late: usize,
+    /// Changes of objects and of the bucket that the servers got when it was over, with what they answered.
+    pub(super) late: Vec<Call>,
 }
 
 /// What was measured, by fault.
@@ -63,6 +67,10 @@ pub(super) fn writes(history: &History) -> Vec<Finding> {
             findings.push(finding("I8", format!("{} names no term", write.what)));
             continue;
         };
+        if write.uid.is_empty() {
+            findings.push(finding("run", format!("{} tells of no object", write.what)));
+            continue;
+        }
         match begun(term) {
             None => findings.push(finding("I8", format!("{} names a term that nobody had", write.what))),
             Some(begun) if write.version.is_some_and(|version| version < begun) => {
@@ -84,6 +92,15 @@ pub(super) fn writes(history: &History) -> Vec<Finding> {
     findings
 }
 
+/// Judges the deletions that arrived late: each was decided in a term that is long over, and what it names may be announced again.
+pub(super) fn late(struck: &Struck) -> Vec<Finding> {
+    let is_done = |call: &&Call| call.method == Method::DELETE && call.status.is_none_or(|status| status.is_success());
+    let done = struck.late.iter().filter(is_done);
+    done.filter(|call| call.path.ends_with(FILE))
+        .map(|call| finding("I2", format!("{} was deleted late", call.path)))
+        .collect()
+}
+
 /// Judges what consumers met.
 pub(super) fn fetches(round: &Round, struck: &Struck, met: &Met) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -93,8 +110,9 @@ pub(super) fn fetches(round: &Round, struck: &Struck, met: &Met) -> Vec<Finding>
     if rate < round.least_rate() {
         findings.push(finding("run", format!("only {rate:.0} requests each second")));
     }
+    let noticed = NOTICED * round.stretch;
     for failure in &met.failures {
-        let during = (struck.from - NOTICED..struck.until + NOTICED).contains(&failure.at);
+        let during = (struck.from - noticed..struck.until + noticed).contains(&failure.at);
         let invariant = match failure.kind {
             Kind::Wrong => "I1",
             Kind::Missing => "I2",
@@ -134,7 +152,7 @@ impl Times {
         self.served += met.served.len() as u64;
         self.writes += history.writes.len() as u64;
         self.conflicts += history.conflicts;
-        self.late += struck.late as u64;
+        self.late += struck.late.len() as u64;
         *self.failures.entry(name.clone()).or_default() += met.failures.len() as u64;
         let mut findings = Vec::new();
         for took in publishes(history, struck) {
@@ -215,9 +233,31 @@ mod tests {
     }
 
     #[test]
+    fn a_deletion_that_arrives_late_is_refused() {
+        let call = |method, path: &str, status| Call {
+            method,
+            path: path.to_owned(),
+            query: String::new(),
+            verb: jaas_tests::apiproxy::Verb::Write,
+            status: http::StatusCode::from_u16(status).ok(),
+        };
+        let found = |late| {
+            let now = Instant::now();
+            super::late(&Struck { losses: Vec::new(), from: now, until: now, late: vec![late] }).len()
+        };
+        assert_eq!(found(call(Method::DELETE, "/b/a/x.tar.gz", 403)), 0);
+        assert_eq!(found(call(Method::DELETE, "/b/a/x.tar.gz", 204)), 1);
+        assert_eq!(
+            found(call(Method::PUT, "/b/a/x.tar.gz", 200)) + found(call(Method::DELETE, "/b/.jaas-probe/1", 204)),
+            0
+        );
+    }
+
+    #[test]
     fn a_write_names_a_term_that_had_begun() {
         assert_eq!(found(&[write(Some(30), None, "a")]), ["Some(30) names no term"]);
         assert_eq!(found(&[write(Some(30), Some(3), "a")]), ["Some(30) names a term that nobody had"]);
         assert_eq!(found(&[write(Some(15), Some(2), "a")]), ["Some(15) came before its term"]);
+        assert_eq!(found(&[write(Some(30), Some(2), "")]), ["Some(30) tells of no object"]);
     }
 }

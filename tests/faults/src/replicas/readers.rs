@@ -19,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two requests.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Longest that an answer may take.
+/// Longest that an answer may take, in a round whose limits are not stretched.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Statuses that say that it cannot be had now.
+const AWAY: [u16; 3] = [502, 503, 504];
 
 /// What an artifact announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub(super) struct Failure {
 /// What came instead of the artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Other bytes.
+    /// Other bytes, or an answer that is never right.
     Wrong,
     /// That there is no such artifact, although it was announced all the time.
     Missing,
@@ -117,9 +119,10 @@ pub(super) async fn run(
     catalog: Catalog,
     artifacts: Api<ExternalArtifact>,
     seed: u64,
+    stretch: u32,
     stop: CancellationToken,
 ) -> Result<Met> {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).pool_max_idle_per_host(0);
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE * stretch).pool_max_idle_per_host(0);
     let client = client.build().context("setting up consumers")?;
     let mut drawing = StdRng::seed_from_u64(seed);
     let mut ticks = interval(PAUSE);
@@ -176,11 +179,15 @@ async fn fetch(client: reqwest::Client, artifacts: Api<ExternalArtifact>, wanted
             digest => (Kind::Wrong, format!("{} bytes of {digest}", bytes.len())),
         },
         Ok((status, _)) if status == 404 => (Kind::Missing, status.to_string()),
-        Ok((status, bytes)) => (Kind::Away, format!("{status} {}", String::from_utf8_lossy(&bytes))),
+        Ok((status, bytes)) => {
+            let kind = if AWAY.contains(&status.as_u16()) { Kind::Away } else { Kind::Wrong };
+            (kind, format!("{status} {}", String::from_utf8_lossy(&bytes)))
+        }
         Err(error) => (Kind::Away, format!("{:#}", anyhow::Error::from(error))),
     };
-    let now = artifacts.get_opt(&wanted.name).await.ok().flatten();
-    if kind != Kind::Wrong && now.as_ref().and_then(announced).as_ref() != Some(&wanted) {
+    // Where nobody can tell, it counts as what was announced all the time.
+    let now = artifacts.get_opt(&wanted.name).await;
+    if kind != Kind::Wrong && now.is_ok_and(|now| now.as_ref().and_then(announced).as_ref() != Some(&wanted)) {
         return Outcome::Changed;
     }
     let seen = format!("{} at {} ms: {seen}", wanted.url, at.elapsed().as_millis());

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use jaas_api::ExternalArtifact;
 use jaas_storage::Digest;
+use jaas_tests::apiproxy::Held;
 use jaas_tests::http;
 use jaas_tests::wait::eventually;
 use jiff::Timestamp;
@@ -42,7 +44,8 @@ async fn attempt(ground: &Ground<'_>, round: &Round, times: &mut Times, findings
     let (_no_changes, _no_consumers) = (changing.clone().drop_guard(), consuming.clone().drop_guard());
     let mut followers = JoinSet::new();
     let catalog = readers::follow(&bed.artifacts, &mut followers);
-    let readers = tokio::spawn(readers::run(catalog, bed.artifacts.clone(), drawing.random(), consuming.clone()));
+    let readers =
+        tokio::spawn(readers::run(catalog, bed.artifacts.clone(), drawing.random(), round.stretch, consuming.clone()));
     let shelf = tokio::spawn(shelf::watch(bed.root.clone(), bed.artifacts.clone(), consuming.clone()));
     let work = work::run(bed.snippets.clone(), bed.namespace.clone(), drawing.random(), changing.clone());
     let mut work = tokio::spawn(work);
@@ -72,6 +75,7 @@ async fn attempt(ground: &Ground<'_>, round: &Round, times: &mut Times, findings
     let (log, _) = ground.plane.audit_log(from).await?;
     let history = History::of(&log, &bed.namespace)?;
     findings.extend(judge::writes(&history));
+    findings.extend(judge::late(&struck));
     findings.extend(judge::fetches(round, &struck, &met));
     if round.fault != Fault::Empty {
         findings.extend(lost.into_iter().map(|path| finding("I2", format!("{path} was announced, and gone"))));
@@ -85,7 +89,7 @@ async fn attempt(ground: &Ground<'_>, round: &Round, times: &mut Times, findings
 /// Lets the fault happen and end.
 async fn strike(bed: &mut Bed<'_>, round: &Round) -> Result<Struck> {
     let leader = bed.leader().await?;
-    let (from, mut late) = (Instant::now(), 0);
+    let (from, mut late) = (Instant::now(), Vec::new());
     let mut losses = Vec::new();
     match round.fault {
         Fault::Kill => {
@@ -105,13 +109,17 @@ async fn strike(bed: &mut Bed<'_>, round: &Round) -> Result<Struck> {
         Fault::CutOff => {
             let cut_off = &bed.replicas[leader];
             let changes = cut_off.changes(&bed.namespace);
-            let held = timeout(PATIENCE, changes).await.context("the leader changes nothing")?;
+            let held = timeout(PATIENCE, changes).await.context("the leader changes nothing")??;
             cut_off.cut_off();
-            // It goes no further than the cut, and arrives when that is healed.
-            held.release();
+            let deletes = held.iter().map(|held| held.call.path.clone()).find(|path| path.ends_with(judge::FILE));
+            // They go no further than the cut, and arrive when that is healed.
+            held.into_iter().for_each(Held::release);
             losses.push(Timestamp::now());
             sleep(round.away).await;
-            late = cut_off.heal() + 1;
+            if let Some(path) = deletes {
+                announced_again(bed, &path).await?;
+            }
+            late = cut_off.heal().await?;
         }
         Fault::DeleteLease => {
             losses.push(Timestamp::now());
@@ -124,6 +132,16 @@ async fn strike(bed: &mut Bed<'_>, round: &Round) -> Result<Struck> {
     bed.until_ready(round.replicas).await?;
     bed.leader().await?;
     Ok(Struck { losses, from, until, late })
+}
+
+/// Waits until an artifact announces what lies there in the bucket: only then does a deletion of it do harm.
+async fn announced_again(bed: &Bed<'_>, path: &str) -> Result<()> {
+    eventually(format!("{path} announced again"), PATIENCE, async || {
+        let artifacts = bed.artifacts.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let is_it = |artifact: &ExternalArtifact| artifact.published().is_some_and(|it| path.ends_with(&it.path));
+        if artifacts.iter().any(is_it) { Ok(()) } else { Err("other revisions are".to_owned()) }
+    })
+    .await
 }
 
 /// Replaces every replica by a new one, as a Deployment does that may have one more than it should. Answers when a leader was ended.

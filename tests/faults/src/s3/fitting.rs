@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn a_kind_fits_only_its_own_faults() {
         let met = |call: Call, fault: Fault| {
-            let asked = Asked { client: String::new(), region: String::new(), call, path: String::new(), nth: 0 };
+            let (client, region, path) = (String::new(), String::new(), String::new());
+            let asked = Asked { client, day: String::new(), region, call, path, nth: 0, presigned: false };
             [Met { at: Instant::now(), asked, fault }]
         };
         let denied = Fault::Refuse(403, "InvalidAccessKeyId");

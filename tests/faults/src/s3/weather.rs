@@ -207,7 +207,7 @@ mod tests {
     fn strikes(seed: u64) -> Vec<Fault> {
         let weather = Weather { seed, family: Family::Mixed, per_mille: 300, asked: Arc::default() };
         let (client, region, path) = ("leader".to_owned(), REGION.to_owned(), "a/b/c".to_owned());
-        let asked = Asked { client, region, call: Call::Get, path, nth: 0 };
+        let asked = Asked { client, day: String::new(), region, call: Call::Get, path, nth: 0, presigned: false };
         (0..500).map(|_| weather.strikes(&asked)).collect()
     }
 

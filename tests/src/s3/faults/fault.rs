@@ -99,6 +99,8 @@ pub enum Call {
 pub struct Asked {
     /// The access key that signed it; empty where nobody did.
     pub client: String,
+    /// The day, as `20240131`, that it is signed for.
+    pub day: String,
     /// The region that it is signed for.
     pub region: String,
     /// What is asked for.
@@ -107,6 +109,8 @@ pub struct Asked {
     pub path: String,
     /// How many requests of this client for the same were there before.
     pub nth: u64,
+    /// Whether its signature is in its address, and ends.
+    pub presigned: bool,
 }
 
 /// A fault that a request met.
@@ -145,8 +149,8 @@ impl Asked {
         // A presigned request carries its signature in the address.
         let scope = scope.map(str::to_owned).or_else(|| parameter(query, "X-Amz-Credential")).unwrap_or_default();
         let mut scope = scope.split('/');
-        let (client, region) = (scope.next().unwrap_or_default(), scope.nth(1).unwrap_or_default());
-        Self { client: client.to_owned(), region: region.to_owned(), call, path, nth: 0 }
+        let [client, day, region] = std::array::from_fn(|_| scope.next().unwrap_or_default().to_owned());
+        Self { client, day, region, call, path, nth: 0, presigned: has("X-Amz-Expires") }
     }
 }
 
@@ -194,9 +198,11 @@ mod tests {
         assert_eq!((list.call, &*list.path), (Call::List, "a/"));
         assert_eq!(asked("GET", "/bucket/?uploads").call, Call::Uploads);
         assert_eq!(asked("DELETE", "/bucket/a?uploadId=1").call, Call::Abort);
-        let presigned = "/bucket/a?X-Amz-Credential=leader%2F20240101%2Feu-test-1%2Fs3%2Faws4_request";
+        let presigned = "/bucket/a?X-Amz-Expires=5&X-Amz-Credential=leader%2F20240101%2Feu-test-1%2Fs3%2Faws4_request";
         let request = http::Request::builder().method("DELETE").uri(presigned).body(()).unwrap();
         let delete = Asked::of(&request.into_parts().0);
         assert_eq!((&*delete.client, &*delete.region, delete.call), ("leader", "eu-test-1", Call::Delete));
+        assert_eq!((&*delete.day, &*put.day), ("20240101", "20240101"));
+        assert!(delete.presigned && !put.presigned);
     }
 }

@@ -1,7 +1,6 @@
 //! Lists objects and takes them away.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
@@ -81,7 +80,8 @@ impl Inner {
     /// See [`crate::store::Store::remove`].
     pub(super) async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError> {
         let path = key.path(revision);
-        self.capabilities().await?;
+        let knows = self.know_how_to_delete().await;
+        knows.map_err(|failure| self.failed("removing", &path, failure))?;
         self.forget(&path);
         let removed = self.delete_object(&path, None).await;
         self.forget(&path);
@@ -118,7 +118,8 @@ impl Inner {
         if items.is_empty() {
             return Ok(());
         }
-        self.capabilities().await?;
+        let knows = self.know_how_to_delete().await;
+        knows.map_err(|failure| self.failed("removing", "its objects", failure))?;
         let paths = items.into_iter().map(|item| item.path);
         stream::iter(paths)
             .map(|path| async move {
@@ -135,12 +136,21 @@ impl Inner {
 
     /// Whether there was something, as far as the service tells.
     pub(super) async fn delete_object(&self, path: &str, if_match: Option<String>) -> Result<bool, Failure> {
-        let plainly = self.deletes_plainly.load(Ordering::Relaxed);
-        let answer = self.connection.call(0, |client| {
+        self.delete_so(path, if_match, self.deletes_plainly.get().copied().unwrap_or_default()).await
+    }
+
+    /// As [`Inner::delete_object`], `plainly` or with a signature that ends soon.
+    pub(super) async fn delete_so(&self, path: &str, if_match: Option<String>, plainly: bool) -> Result<bool, Failure> {
+        let connection = &self.connection;
+        let answer = connection.call(0, |client| {
             let delete = client.delete_object().bucket(self.bucket()).key(self.object(path));
             let mut delete = delete.set_if_match(if_match.clone()).customize();
             if !plainly {
-                delete = delete.interceptor(Expiring);
+                // The SDK sets the time of other signatures right, and that of such a one not. What it measured for the others it
+                // keeps only if it does not measure by this clock.
+                let times = aws_sdk_s3::config::Builder::new().time_source(connection.watch.clone());
+                let times = times.disable_clock_skew_correction(true);
+                delete = delete.config_override(times).interceptor(Expiring(connection.options.deletion_life));
             }
             delete.send()
         });

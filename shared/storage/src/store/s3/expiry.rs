@@ -13,13 +13,10 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sigv4::http_request::SignableBody;
 
-/// For how long a deletion counts, from the whole second in which it was signed: what a leader that stopped renewing leaves between
-/// the end of its term and the next one's, with the terms that the operator has unless it is told others.
-pub(super) const LIFE: Duration = Duration::from_secs(5);
-
-/// Signs a request so that it counts for [`LIFE`] only. A request that is not signed stays as it is.
+/// Signs a request so that it counts for this long only, from the whole second in which it is signed. A request that is not signed stays
+/// as it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expiring;
+pub(super) struct Expiring(pub(super) Duration);
 
 impl Intercept for Expiring {
     fn name(&self) -> &'static str {
@@ -33,7 +30,7 @@ impl Intercept for Expiring {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(mut signing) = config.load::<SigV4OperationSigningConfig>().cloned() {
-            signing.signing_options.expires_in = Some(LIFE);
+            signing.signing_options.expires_in = Some(self.0);
             signing.signing_options.signature_type = HttpSignatureType::HttpRequestQueryParams;
             // A service takes the body of such a request for one that is not signed.
             signing.signing_options.payload_override = Some(SignableBody::UnsignedPayload);

@@ -24,6 +24,9 @@ pub struct S3Options {
     pub timeouts: S3Timeouts,
     /// Requests at a time, at most; throttling lowers it.
     pub concurrency: usize,
+    /// For how long a deletion counts from the whole second in which it is signed, so that a short one needs two: if possible no
+    /// longer than a leader that lost its term leaves to the next one, whose objects it might take.
+    pub deletion_life: Duration,
     /// Artifacts up to this size in bytes are verified as a whole before their first byte is handed out.
     pub buffered: u64,
 }
@@ -96,6 +99,7 @@ impl S3Options {
             credentials: S3Credentials::Chain,
             timeouts: S3Timeouts::default(),
             concurrency: 32,
+            deletion_life: Duration::from_secs(5),
             buffered: 8 << 20,
         }
     }

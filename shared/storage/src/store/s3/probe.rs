@@ -1,7 +1,6 @@
 //! Finds out what a service really does, since neither its name nor its manual tells.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -78,7 +77,7 @@ impl Inner {
             Err(failure) if failure.kind() == ErrorKind::Corrupt => Some(false),
             Err(failure) => return Err(failure),
         };
-        self.find_out_how_to_delete(&format!("{run}/missing")).await?;
+        self.know_how_to_delete().await?;
         // Last, as it may take the object away.
         let wrong = Some("\"00000000000000000000000000000000\"".to_owned());
         let conditional_delete = match self.delete_object(first, wrong).await {
@@ -109,25 +108,41 @@ impl Inner {
         Ok(Some(false))
     }
 
-    /// Whether a deletion may say for how long it counts. A service that takes a plain one only, gets plain ones.
-    async fn find_out_how_to_delete(&self, path: &str) -> Result<(), Failure> {
-        let refused = |failure: &Failure| failure.kind() == ErrorKind::Denied || is_no_to(failure);
-        match self.delete_object(path, None).await {
-            Err(failure) if refused(&failure) => {}
-            other => return other.map(drop),
+    /// Finds out, once, whether a deletion may say for how long it counts. A service that takes a plain one only, gets plain ones. It is
+    /// asked by deletions alone, because one that is full must be emptied.
+    pub(super) async fn know_how_to_delete(&self) -> Result<(), Failure> {
+        if self.deletes_plainly.get().is_some() {
+            return Ok(());
         }
-        self.deletes_plainly.store(true, Ordering::Relaxed);
-        match self.delete_object(path, None).await {
-            Ok(_) => tracing::warn!(
-                bucket = self.bucket(),
-                "the S3 service refuses deletions that say for how long they count; one that the network delivers late may \
-                 remove what was written again meanwhile"
-            ),
+        let path = &format!("{PROBES}missing");
+        // A service that cannot read such a signature may also call it wrong.
+        let is_refusal = |failure: &Failure| {
+            failure.kind() == ErrorKind::Denied || failure.meaning == Meaning::Expired || is_no_to(failure)
+        };
+        for _ in 0..DENIALS {
+            match self.delete_so(path, None, false).await {
+                Err(failure) if is_refusal(&failure) => {}
+                other => {
+                    other?;
+                    let _ = self.deletes_plainly.set(false);
+                    return Ok(());
+                }
+            }
+        }
+        match self.delete_so(path, None, true).await {
+            Ok(_) => {
+                let _ = self.deletes_plainly.set(true);
+                tracing::warn!(
+                    bucket = self.bucket(),
+                    "the S3 service refuses deletions that say for how long they count; one that the network delivers late may \
+                     remove what was written again meanwhile"
+                );
+                Ok(())
+            }
             // Nothing may be deleted either way.
-            Err(failure) if refused(&failure) => self.deletes_plainly.store(false, Ordering::Relaxed),
-            Err(failure) => return Err(failure),
+            Err(failure) if is_refusal(&failure) => Ok(()),
+            Err(failure) => Err(failure),
         }
-        Ok(())
     }
 
     async fn refuses_wrong_checksum(&self, path: &str) -> Result<bool, Failure> {

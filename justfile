@@ -29,3 +29,4 @@ generate:
     mv charts/jaas/values.schema.json.new charts/jaas/values.schema.json
     cargo run --quiet --package jaas-findings --example generate -- page > docs/findings.md
     cargo run --quiet --package jaas-findings --example generate -- schema > shared/findings/schema/v1.json
+    cargo run --quiet --package jaas-findings --example generate -- alerts > charts/jaas/files/findings.yaml

@@ -260,6 +260,8 @@ Examples
   kubectl jaas version --client
   # for a script
   kubectl jaas version -o json
+  # what a script can rely on
+  kubectl jaas version --schema
 
 Exit codes: 0 also when the operator's version is unknown, 8 when the API server
             cannot be reached (the client's version is printed all the same)";
@@ -270,6 +272,9 @@ pub(crate) struct VersionArgs {
     /// Only this program's version; asks no cluster.
     #[arg(long)]
     pub(crate) client: bool,
+    /// Print the JSON schema of what `-o json` prints, of every command, instead.
+    #[arg(long)]
+    pub(crate) schema: bool,
     /// Where the operator is.
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,

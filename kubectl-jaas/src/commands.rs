@@ -39,7 +39,7 @@ use crate::interrupt::Stop;
 use crate::output::Console;
 use crate::progress::Listener;
 use crate::run::Run;
-use crate::view::{Kind, Report};
+use crate::view::{Detail, Kind, Report};
 
 /// How a command judges its own result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let text = match &cli.command {
         Command::ExitCodes => Some(Ok(exit::table())),
         Command::Options => Some(Ok(crate::cli::options())),
+        Command::Version(args) if args.schema => Some(Ok(crate::view::schema())),
         Command::Explain { words } => explain::text(words, cli.connection.namespace.is_some()),
         Command::Completion(args) => Some(completion::run(args).map_err(Error::from)),
         Command::Auth(args) if args.yaml && !auth::is_of_a_tenant(args) => {
@@ -88,6 +89,10 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
         (_, text) => text,
     };
     let result = match text {
+        Some(Ok(text)) if is_explained(&cli.command, cli.output.output) => {
+            report.detail = Some(Detail::Explanation(text.trim_end().to_owned()));
+            Ok(Verdict { exit: Exit::Done, message: String::new(), hint: None })
+        }
         Some(Ok(text)) => return Ok(console.text(text.trim_end())?),
         Some(Err(error)) => Err(error),
         None if has_no_names(&cli.command, cli.output.output) => Err(Error::NoNames),
@@ -125,6 +130,11 @@ fn kind(command: &Command) -> Kind {
         Command::Completion(_) => Kind::CompletionReport,
         Command::Version(_) => Kind::VersionReport,
     }
+}
+
+/// Whether an explanation is for a program.
+fn is_explained(command: &Command, format: Format) -> bool {
+    matches!(command, Command::Explain { .. }) && format.is_document()
 }
 
 /// Whether the command has no snippets that `-o name` could list.

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How a run ended, as a script sees it.
@@ -38,7 +39,7 @@ pub(crate) enum Exit {
 }
 
 /// The word for an [`Exit`] in documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
     /// Done.

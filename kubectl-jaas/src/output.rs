@@ -207,8 +207,8 @@ fn screen(report: &Report, is_wide: bool, is_ascii: bool) -> Screen {
         Some(Detail::Rendered(found)) => render::figures(found),
         Some(Detail::Difference(found)) => diff::differences(found, is_wide),
         Some(Detail::Store(found)) => storage::screen(found, is_wide),
-        // They were shown as they came.
-        Some(Detail::Records(_)) => Screen::default(),
+        // They were shown as they came, or as plain text.
+        Some(Detail::Records(_) | Detail::Explanation(_)) => Screen::default(),
         None if report.kind == Kind::VersionReport => version::versions(report),
         None if is_wide => reconcile::each(report),
         None => reconcile::overview(report),

@@ -10,6 +10,8 @@ mod target;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
@@ -25,7 +27,7 @@ pub(crate) use target::{Target, TargetOutcome};
 pub(crate) const API_VERSION: &str = "cli.jaas.metio.wtf/v1";
 
 /// What kind of run a document tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[expect(clippy::enum_variant_names, reason = "the words of the document")]
 pub(crate) enum Kind {
     /// Of `status`.
@@ -91,7 +93,7 @@ pub(crate) enum Kind {
 }
 
 /// The document of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     pub(crate) api_version: &'static str,
@@ -114,8 +116,15 @@ pub(crate) struct Report {
     pub(crate) next: Vec<Next>,
 }
 
+/// The JSON schema of [`Report`], as it is published. Within a version fields are only added.
+pub(crate) fn schema() -> String {
+    // As it is written: what is left out when it is empty is not required.
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    format!("{:#}\n", generator.into_root_schema_for::<Report>().to_value())
+}
+
 /// Who ran what, where and when.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Metadata {
     pub(crate) run: String,
@@ -132,13 +141,13 @@ pub(crate) struct Metadata {
 }
 
 /// This program.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Tool {
     pub(crate) version: &'static str,
 }
 
 /// The cluster that the run was about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Cluster {
     /// UID of the namespace `kube-system`, or `unknown` when it was not read.
     pub(crate) uid: String,
@@ -149,7 +158,7 @@ pub(crate) struct Cluster {
 }
 
 /// Which objects were meant.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Scope {
     pub(crate) all_namespaces: bool,
@@ -162,7 +171,7 @@ pub(crate) struct Scope {
 }
 
 /// How the run ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
     pub(crate) exit_code: u8,
@@ -175,14 +184,14 @@ pub(crate) struct Summary {
 }
 
 /// A command line to go on with.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Next {
     pub(crate) command: String,
     pub(crate) why: String,
 }
 
 /// A version that was found, or why none was.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Component {
     pub(crate) name: &'static str,
     /// `unknown` when `detail` says why.
@@ -192,7 +201,7 @@ pub(crate) struct Component {
 }
 
 /// Something that happened while the run went on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Event<'a> {
     pub(crate) api_version: &'static str,
@@ -210,7 +219,7 @@ impl<'a> Event<'a> {
 }
 
 /// A record of a log, as it comes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RecordEvent<'a> {
     pub(crate) api_version: &'static str,
@@ -228,7 +237,7 @@ impl<'a> RecordEvent<'a> {
 }
 
 /// The proof of one artifact, as it comes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProofEvent<'a> {
     pub(crate) api_version: &'static str,

@@ -118,6 +118,8 @@ fn every_alert_has_its_page_and_every_link_leads_to_one() {
         let link = format!("https://docs.example.com/alerts/{}/", alert.to_lowercase());
         assert_eq!(rule["annotations"]["runbook"], link.as_str());
         assert_eq!(rule["labels"]["team"], "platform");
+        let codes = rule["annotations"]["findings"].as_str().unwrap_or_default();
+        assert!(codes.split(", ").all(|code| code.len() == 4), "{alert} leads to the findings {codes:?}");
     }
     let pages = fs::read_dir(root().join("docs/alerts")).unwrap().map(|entry| entry.unwrap().file_name());
     let pages: BTreeSet<_> = pages.map(|name| name.into_string().unwrap()).filter(|name| name != "index.md").collect();

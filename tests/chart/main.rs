@@ -11,6 +11,7 @@ mod security;
 mod upgrade;
 mod webhook;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use jaas_tests::controlplane::{ControlPlane, Identity};
 use jaas_tests::environment;
 use jaas_tests::wait::eventually;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use helm::{Helm, ValueSet};
@@ -209,6 +210,51 @@ async fn people_on_call_and_the_endpoint_may_what_they_need_and_no_more() {
     })
     .await
     .unwrap();
+
+    // The plugin asks for everything that any of its commands needs.
+    let lacking = |group: &str| {
+        let plugin = environment::value(environment::PLUGIN).unwrap();
+        let (here, kubeconfig) = (namespace.as_str(), plane.kubeconfig(&Identity::Admin).unwrap());
+        let args = ["auth", "-o", "json", "--as=kim", "--as-group", group, "-n", here, "--operator-namespace", here];
+        let output = Command::new(plugin).args(args).env("KUBECONFIG", kubeconfig).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+        let word = |right: &Value, key: &str| right[key].as_str().unwrap_or_default().to_owned();
+        let rights = report["rights"].as_array().unwrap().iter().filter(|right| right["allowed"] != true);
+        rights
+            .map(|right| {
+                let place = if word(right, "namespace") == "flux-system" { " of Flux" } else { "" };
+                format!("{} {}{place}", word(right, "verb"), word(right, "resource"))
+            })
+            .collect::<BTreeSet<_>>()
+    };
+    // Nobody gets what would let them act elsewhere: Secrets, Pods of other namespaces, and the roads to Flux's archives. The proxy they
+    // have for the operator's own Services, which this question does not name.
+    let nobody = [
+        "create pods/portforward of Flux",
+        "create subjectaccessreviews.authorization.k8s.io",
+        "get pods/portforward of Flux",
+        "get secrets",
+        "get serviceaccounts",
+        "get services of Flux",
+        "get services/proxy",
+        "get services/proxy of Flux",
+        "list pods",
+        "list pods of Flux",
+    ];
+    let who_acts = [
+        "create events.events.k8s.io",
+        "create pods/eviction",
+        "create pods/portforward",
+        "create serviceaccounts/token",
+        "delete externalartifacts.source.toolkit.fluxcd.io",
+        "get pods/portforward",
+        "patch deployments.apps",
+        "patch jsonnetsnippets.jaas.metio.wtf",
+        "patch leases.coordination.k8s.io",
+    ];
+    let all = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(lacking("on-call"), all(&[&nobody]));
+    assert_eq!(lacking("developers"), all(&[&nobody, &who_acts]));
 }
 
 /// Runs the operator with the arguments of a Pod. Nothing is there that a Pod would find, so it ends early.
@@ -257,6 +303,7 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
             "Role jaas-system/jaas-plugin-doctor",
             "Role jaas-system/jaas-plugin-doctor-deep",
             "Role jaas-system/jaas-plugin-handover",
+            "Role jaas-system/jaas-plugin-handover-forced",
             "RoleBinding jaas-system/jaas-operator-leader",
         ]
     );
@@ -268,12 +315,14 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
             "ClusterRoleBinding jaas-operator",
             "ClusterRoleBinding jaas-operator-admin",
             "ClusterRoleBinding jaas-operator-cluster",
+            "ClusterRoleBinding jaas-plugin-orphans",
             "ClusterRoleBinding jaas-plugin-reconcile",
             "ClusterRoleBinding jaas-plugin-view",
             "Role jaas-system/jaas-operator-leader",
             "Role jaas-system/jaas-plugin-doctor",
             "Role jaas-system/jaas-plugin-doctor-deep",
             "Role jaas-system/jaas-plugin-handover",
+            "Role jaas-system/jaas-plugin-handover-forced",
             "RoleBinding jaas-system/jaas-operator-leader",
             "RoleBinding jaas-system/jaas-plugin-doctor",
             "RoleBinding jaas-system/jaas-plugin-doctor-deep",
@@ -288,6 +337,7 @@ fn roles_are_bound_in_the_watched_namespaces_only() {
             "Role jaas-system/jaas-plugin-doctor",
             "Role jaas-system/jaas-plugin-doctor-deep",
             "Role jaas-system/jaas-plugin-handover",
+            "Role jaas-system/jaas-plugin-handover-forced",
             "Role team-a/jaas-cleanup",
             "Role team-b/jaas-cleanup",
             "RoleBinding jaas-system/jaas-operator-leader",

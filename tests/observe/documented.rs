@@ -1,12 +1,58 @@
 //! The reference of metrics names what there is, and nothing else.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use jaas_tests::wait::eventually;
 
 use crate::bench::{Bench, PATIENCE};
 
 const PAGE: &str = include_str!("../../docs/reference/metrics.md");
+const LINES: &str = include_str!("../../docs/reference/logs.md");
+
+/// Lines that no test makes the operator write: a listener of its own that ends, work that hangs, and a change within the
+/// milliseconds of a reconcile.
+const RARE: [&str; 3] = [
+    "Server error, shutting down",
+    "Goroutine did not stop before shutdown deadline",
+    "Publish deferred: spec moved since reconcile started",
+];
+
+/// Everything in the files of a folder that end so.
+fn read(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("documented.rs") {
+            *text += &fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_documented_line_is_written_and_every_common_one_is_waited_for_by_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut operator, mut tests) = (String::new(), String::new());
+    read(&root.join("operator/src"), &mut operator);
+    read(&root.join("tests"), &mut tests);
+    let (here, elsewhere) = LINES.split_once("\n## ").unwrap();
+    let first = |page: &'static str, column: usize| {
+        let rows = page.lines().filter(|row| row.starts_with("| `"));
+        let cells = rows.filter_map(move |row| row.split('|').nth(column));
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect::<Vec<_>>()
+    };
+    let written = first(here, 1);
+    assert!(written.len() > 25, "{written:?}");
+    for line in written {
+        assert!(operator.contains(line), "the operator never writes {line:?}");
+        assert!(RARE.contains(&line) || tests.contains(line), "no test has seen {line:?}");
+    }
+    for line in first(elsewhere, 1) {
+        assert!(!operator.contains(line), "the operator does write {line:?}");
+    }
+}
 
 /// Names in the first column of the page's tables.
 fn documented() -> BTreeSet<String> {

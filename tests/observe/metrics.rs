@@ -166,6 +166,7 @@ async fn a_store_and_a_tenant_that_refuse_are_told() {
         _ => Fault::None,
     });
     bench.series("jaas_storage_sweep_failures_total", &[], some).await;
+    bench.logged("Storage sweep failed").await;
     bench.snippets.delete("web", &DeleteParams::default()).await.unwrap();
     gone(&bench.snippets, "web", PATIENCE).await.unwrap();
     let dropped = [("namespace", "$NS"), ("name", "web"), ("reason", "withdraw_timed_out")];
@@ -196,6 +197,10 @@ async fn a_store_of_which_nothing_is_left_is_full_now() {
     bench.create("web", "1").await;
     bench.judged("web", "StorageFull").await;
     bench.series("jaas_storage_full_in_seconds", &[], |value| value == 0.0).await;
+    for gauge in ["bytes", "free_bytes", "total_bytes", "free_inodes"] {
+        bench.series(&format!("jaas_storage_{gauge}"), &[], some).await;
+    }
+    bench.series("jaas_storage_quota_bytes", &[], |value| value == 4096.0).await;
 }
 
 #[tokio::test]

@@ -30,3 +30,40 @@ async fn kubectl_completes_commands_flags_and_the_names_of_snippets() {
     let some = complete(&["-n", &bench.namespace.name, "reconcile", "a", "ba"]).await;
     assert!(some.starts_with("bad\n:4\n"), "{some}");
 }
+
+/// What kubectl's own logs and client-go's checks take; nothing of it is about how a server is reached.
+const NOT_OURS: [&str; 8] = [
+    "kuberc",
+    "log-flush-frequency",
+    "match-server-version",
+    "profile",
+    "profile-output",
+    "v",
+    "vmodule",
+    "warnings-as-errors",
+];
+
+#[tokio::test]
+async fn every_connection_flag_of_kubectl_is_taken() {
+    let bench = Bench::new().await;
+    let options = text(&kubectl(bench.plane, &Identity::Admin, &["options"], &plugin_folder()).await.stdout);
+    let flags: Vec<_> = options
+        .lines()
+        .filter_map(|line| line.split_once("--")?.1.split_once(['=', ':']))
+        .map(|(name, rest)| (name, rest.starts_with("true") || rest.starts_with("false")))
+        // The namespace stands there already.
+        .filter(|(name, _)| !NOT_OURS.contains(name) && *name != "namespace")
+        .collect();
+    assert!(flags.len() > 15, "{options}");
+    for (name, is_switch) in flags {
+        let value = match name {
+            _ if is_switch => "true",
+            "as-user-extra" => "scopes=view",
+            "request-timeout" => "1s",
+            _ => "x",
+        };
+        // A command that asks no server, so that no value can be wrong.
+        let flag = format!("--{name}={value}");
+        exits(&bench.admin(&["explain", "S401", &flag]).await, 0);
+    }
+}

@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use http::StatusCode;
 use jaas_tests::apiproxy::Act;
+use jaas_tests::controlplane::Options;
 use jaas_tests::http::get;
+use jaas_tests::supervisor::Signal;
 use jaas_tests::wait::{eventually, gone};
 use kube::api::DeleteParams;
+use serde_json::json;
 
 use crate::bed::{Bed, PATIENCE, outage};
 
@@ -139,4 +142,44 @@ async fn a_storm_of_conflicts_ends_in_the_right_state_and_spares_the_server() {
     assert!((2..most).contains(&storm), "{storm} attempts");
     bed.proxy.no_rule();
     bed.published("web", "2\n").await;
+}
+
+#[tokio::test]
+async fn a_step_that_the_api_server_fails_leaves_its_line_and_is_done_later() {
+    let bed = Bed::with(Options::default(), &["--shutdown-delay=5m"]).await;
+    let fail = |method: http::Method, part: &'static str| {
+        bed.proxy.rule(move |call| {
+            let is_it = call.method == method && call.path.contains(part);
+            if is_it { Act::Refuse(StatusCode::INTERNAL_SERVER_ERROR) } else { Act::Pass }
+        });
+    };
+    fail(http::Method::POST, "/serviceaccounts/tenant/token");
+    bed.create("web", "1").await;
+    bed.logged("Cannot build impersonation client").await;
+    bed.proxy.no_rule();
+    bed.published("web", "1\n").await;
+
+    fail(http::Method::GET, "/jsonnetlibraries/lib");
+    let libraries = json!([{"kind": "JsonnetLibrary", "name": "lib"}]);
+    bed.create_spec("user", json!({"files": {"main.jsonnet": "import 'lib/a'"}, "libraries": libraries})).await;
+    let library = json!({"apiVersion": "jaas.metio.wtf/v1", "kind": "JsonnetLibrary",
+        "metadata": {"name": "lib", "namespace": bed.namespace.name}, "spec": {"files": {"a": "2"}}});
+    bed.plane.apply_objects(&[library]).await.unwrap();
+    bed.logged("Library resolution errored").await;
+    bed.proxy.no_rule();
+    bed.published("user", "2\n").await;
+
+    fail(http::Method::PATCH, "/externalartifacts/web");
+    bed.edit("web", "3").await;
+    bed.logged("Publish errored").await;
+    bed.proxy.no_rule();
+    bed.published("web", "3\n").await;
+
+    // Whoever says it twice means now.
+    let process = bed.operator.process();
+    process.signal(Signal::Terminate).unwrap();
+    bed.logged("Draining: waiting for readiness to propagate before shutdown").await;
+    process.signal(Signal::Terminate).unwrap();
+    bed.logged("Second signal received; cutting drain short").await;
+    bed.logged("JaaS service has shut down").await;
 }

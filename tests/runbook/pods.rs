@@ -97,6 +97,8 @@ async fn alerts_of_the_operator_are_explained() {
         ("JaaSControllerWorkqueueDepthHigh", "S401"),
         ("JaaSOperatorPodDown", "P101"),
         ("JaaSSnippetArtifactGrowing", "C205"),
+        ("JaaSStorageFull", "S401"),
+        ("JaaSNoLeader", "P110"),
     ];
     for (alert, word) in alerts {
         let told = bed.exits(&["explain", alert], 0).await;

@@ -39,12 +39,21 @@ pub(crate) struct Connection {
     /// UID to act as.
     #[arg(long = "as-uid", global = true, value_name = "UID", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub(crate) impersonate_uid: Option<String>,
+    /// Further attribute to act with; may be repeated.
+    #[arg(long = "as-user-extra", global = true, value_name = "KEY=VALUE", value_parser = extra, hide_short_help = true)]
+    pub(crate) impersonate_extra: Vec<(String, String)>,
     /// Address of the API server; without a scheme, https is meant.
     #[arg(short, long, global = true, value_name = "URL", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub(crate) server: Option<String>,
     /// Bearer token.
     #[arg(long, global = true, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub(crate) token: Option<String>,
+    /// User name, where the server takes one.
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "token", hide_short_help = true)]
+    pub(crate) username: Option<String>,
+    /// Password that goes with it.
+    #[arg(long, global = true, value_name = "PASSWORD", conflicts_with = "token", hide_short_help = true)]
+    pub(crate) password: Option<String>,
     /// Name that the server's certificate must carry.
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub(crate) tls_server_name: Option<String>,
@@ -71,6 +80,22 @@ pub(crate) struct Connection {
     /// Longest time for one call to the API server; 0 means no limit.
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = REQUEST_TIMEOUT, hide_short_help = true)]
     pub(crate) request_timeout: Duration,
+    /// Taken from lines that were written for kubectl; nothing is cached here.
+    #[allow(dead_code, reason = "there is nothing to do")]
+    #[arg(long, global = true, value_name = "DIR", hide = true)]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Taken from lines that were written for kubectl; what is compressed is the server's choice here.
+    #[allow(dead_code, reason = "there is nothing to do")]
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
+    pub(crate) disable_compression: Option<bool>,
+}
+
+/// `KEY=VALUE`, as kubectl takes it.
+fn extra(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is needed, such as scopes=view".to_owned()),
+    }
 }
 
 impl Connection {

@@ -2,12 +2,13 @@
 
 use jaas_findings::Why;
 use jaas_findings::known::Obstacle;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::session::Error;
 
 /// Why a road does not lead to the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, thiserror::Error)]
 #[error("{road}: {cause}")]
 pub(crate) struct Failure {
     /// The road, as `--route` has it.

@@ -1,12 +1,13 @@
 //! Kubeconfig files and connection flags in, client configuration out.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use kube::Config;
 use kube::config::{
     AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::first_line;
 use super::{Destination, Error, proxy};
@@ -78,6 +79,7 @@ fn in_cluster(connection: &Connection) -> Result<(Config, Destination), Error> {
     config.auth_info.impersonate = connection.impersonate.clone();
     config.auth_info.impersonate_uid = connection.impersonate_uid.clone();
     config.auth_info.impersonate_groups = groups(connection);
+    config.auth_info.impersonate_user_extra = extra(connection);
     let destination = Destination { context: String::new(), server: address(&config) };
     Ok((config, destination))
 }
@@ -163,6 +165,16 @@ fn apply_to_user(user: &mut AuthInfo, connection: &Connection) {
         user.auth_provider = None;
         user.username = None;
     }
+    if connection.username.is_some() || connection.password.is_some() {
+        let word = |own: &Option<String>| own.clone().map_or(Value::Null, Value::from);
+        let given = json!({ "username": word(&connection.username), "password": word(&connection.password) });
+        let given = serde_json::from_value::<AuthInfo>(given).unwrap_or_default();
+        user.username = given.username.or(user.username.take());
+        user.password = given.password.or(user.password.take());
+        user.token = None;
+        user.exec = None;
+        user.auth_provider = None;
+    }
     if let Some(file) = &connection.client_certificate {
         user.client_certificate = Some(file.display().to_string());
         user.client_certificate_data = None;
@@ -174,6 +186,15 @@ fn apply_to_user(user: &mut AuthInfo, connection: &Connection) {
     user.impersonate = connection.impersonate.clone().or(user.impersonate.take());
     user.impersonate_uid = connection.impersonate_uid.clone().or(user.impersonate_uid.take());
     user.impersonate_groups = groups(connection).or(user.impersonate_groups.take());
+    user.impersonate_user_extra = extra(connection).or(user.impersonate_user_extra.take());
+}
+
+fn extra(connection: &Connection) -> Option<HashMap<String, Vec<String>>> {
+    let mut extra: HashMap<_, Vec<_>> = HashMap::new();
+    for (key, value) in &connection.impersonate_extra {
+        extra.entry(key.clone()).or_default().push(value.clone());
+    }
+    (!extra.is_empty()).then_some(extra)
 }
 
 fn groups(connection: &Connection) -> Option<Vec<String>> {

@@ -43,6 +43,9 @@ fn flags_win_over_the_file() {
         certificate_authority: Some("/ca.pem".into()),
         impersonate: Some("carl".into()),
         impersonate_groups: vec!["ops".into()],
+        impersonate_extra: [("scopes", "view"), ("scopes", "edit")]
+            .map(|(key, value)| (key.into(), value.into()))
+            .into(),
         ..Connection::default()
     };
     let (context, cluster, user, _) = resolved(&connection).unwrap();
@@ -51,6 +54,13 @@ fn flags_win_over_the_file() {
     assert_eq!((cluster.certificate_authority.as_deref(), cluster.certificate_authority_data), (Some("/ca.pem"), None));
     assert!(user.token.is_some() && user.exec.is_none());
     assert_eq!((user.impersonate.as_deref(), user.impersonate_groups), (Some("carl"), Some(vec!["ops".to_owned()])));
+    assert_eq!(user.impersonate_user_extra.unwrap()["scopes"], ["view", "edit"]);
+
+    let connection =
+        Connection { username: Some("dora".into()), password: Some("secret".into()), ..Connection::default() };
+    let (_, _, user, _) = resolved(&connection).unwrap();
+    assert!(user.username.as_deref() == Some("dora") && user.password.is_some());
+    assert!(user.token.is_none() && user.exec.is_none());
 }
 
 #[test]

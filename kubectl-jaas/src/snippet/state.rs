@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Snippet;
@@ -13,7 +14,7 @@ use crate::run::token_time;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a snippet is. The first that holds, in this order of looking: terminating, suspended, unanswered, stale, then its condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
     /// Rendered and published as it is now.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use jaas_findings::Document;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::snippet::State;
 
 /// What a command found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Detail {
     /// Of `status`.
@@ -30,6 +31,8 @@ pub(crate) enum Detail {
     Steps(Vec<Step>),
     /// Of `logs`.
     Records(Vec<Record>),
+    /// Of `explain`: the text.
+    Explanation(String),
     /// Of `render`.
     Rendered(Rendered),
     /// Of `diff`.
@@ -39,7 +42,7 @@ pub(crate) enum Detail {
 }
 
 /// What a look at an installation found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Diagnosis {
     /// The operator that was looked at, where there is one.
@@ -58,7 +61,7 @@ pub(crate) struct Diagnosis {
 }
 
 /// One screen of an installation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +80,7 @@ pub(crate) struct Status {
 }
 
 /// The operator's Deployment and Pods.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OperatorView {
     pub(crate) namespace: String,
@@ -96,7 +99,7 @@ pub(crate) struct OperatorView {
 }
 
 /// Who leads.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LeaderView {
     /// Namespace and name of the Lease.
@@ -126,7 +129,7 @@ pub(crate) struct LeaderView {
 }
 
 /// What is announced to consumers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Artifacts {
     /// ExternalArtifacts of snippets that announce a revision.
@@ -136,7 +139,7 @@ pub(crate) struct Artifacts {
 }
 
 /// One snippet.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SnippetView {
     pub(crate) namespace: String,
@@ -153,7 +156,7 @@ pub(crate) struct SnippetView {
 }
 
 /// The revisions of a snippet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct History {
     /// How many are kept at most.
@@ -163,7 +166,7 @@ pub(crate) struct History {
 }
 
 /// One revision.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Revision {
     pub(crate) revision: String,
@@ -179,7 +182,7 @@ pub(crate) struct Revision {
 }
 
 /// An object and what hangs on it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Node {
     pub(crate) kind: String,
@@ -198,7 +201,7 @@ pub(crate) struct Node {
 }
 
 /// One event.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventView {
     /// The last time that it happened.
@@ -219,7 +222,7 @@ pub(crate) struct EventView {
 }
 
 /// A right that a command needs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Right {
     pub(crate) command: String,
@@ -239,7 +242,7 @@ pub(crate) struct Right {
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum StepState {
     /// As it should be.
@@ -255,7 +258,7 @@ pub(crate) enum StepState {
 }
 
 /// One step of a command: a check before it, an act, or a proof after it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
@@ -274,7 +277,7 @@ impl Step {
 }
 
 /// One record of a log.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
     pub(crate) pod: String,
@@ -283,7 +286,7 @@ pub(crate) struct Record {
 }
 
 /// What an evaluation gave.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rendered {
     /// What it gave; empty where only figures were asked for.
@@ -302,7 +305,7 @@ pub(crate) struct Rendered {
 }
 
 /// One entry of a value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) bytes: usize,

@@ -1,10 +1,11 @@
 //! How two artifacts differ. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// How two artifacts differ.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Difference {
     pub(crate) namespace: String,
@@ -16,7 +17,7 @@ pub(crate) struct Difference {
 }
 
 /// One of the two.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Side {
     /// What it is, such as `published`.
@@ -25,7 +26,7 @@ pub(crate) struct Side {
 }
 
 /// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum FileChange {
     /// Only the newer one has it.
@@ -48,7 +49,7 @@ impl FileChange {
 }
 
 /// A file that differs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileDifference {
     pub(crate) path: String,
@@ -62,7 +63,7 @@ pub(crate) struct FileDifference {
 }
 
 /// A value that differs. One that is absent is not there on that side; `null` is a value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ValueChange {
     /// Where it is: a JSON pointer, after the object for Kubernetes objects.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::road::Failure;
 
 /// What a command on the store found, and by which road.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoreView {
     /// Namespace and name of the operator's Deployment, where it can be seen.
@@ -31,7 +32,7 @@ pub(crate) struct StoreView {
 }
 
 /// What was found, under a key of its own.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Found {
     /// Of `storage info`.
@@ -59,7 +60,7 @@ pub(crate) enum Found {
 }
 
 /// Names and values.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Info {
     /// `local` or `s3`.
@@ -86,7 +87,7 @@ pub(crate) struct Info {
 }
 
 /// How much is taken and free.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Space {
     /// Bytes taken by the store.
@@ -113,7 +114,7 @@ pub(crate) struct Space {
 }
 
 /// Number and bytes of some files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Sum {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
@@ -138,7 +139,7 @@ impl Sum {
 }
 
 /// What one snippet takes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Use {
     pub(crate) namespace: String,
     pub(crate) name: String,
@@ -164,7 +165,7 @@ pub(crate) struct Use {
 }
 
 /// One file of the store.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileView {
     pub(crate) path: String,
@@ -180,7 +181,7 @@ pub(crate) struct FileView {
 }
 
 /// What became of the proof of one artifact.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Proof {
     pub(crate) namespace: String,
@@ -201,7 +202,7 @@ pub(crate) struct Proof {
 }
 
 /// An artifact that was downloaded and proven.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Fetched {
     pub(crate) namespace: String,
@@ -220,14 +221,14 @@ pub(crate) struct Fetched {
 }
 
 /// A file in an artifact.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Packed {
     pub(crate) path: String,
     pub(crate) bytes: u64,
 }
 
 /// What became, or would become, of one file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Deed {
     pub(crate) path: String,
     /// `planned`, or as the endpoint says: `removed`, `kept`, `changed` and so on.
@@ -238,7 +239,7 @@ pub(crate) struct Deed {
 }
 
 /// A plan to remove revisions, and what became of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Prune {
     /// `expired`, `beyond-keep`, or `keep`.
@@ -264,7 +265,7 @@ pub(crate) struct Prune {
 }
 
 /// A history that becomes shorter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shorter {
     pub(crate) namespace: String,
@@ -279,7 +280,7 @@ pub(crate) struct Shorter {
 }
 
 /// What would go of one snippet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PruneRow {
     pub(crate) namespace: String,
@@ -296,7 +297,7 @@ pub(crate) struct PruneRow {
 }
 
 /// Left-overs, and what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Sweep {
     /// Least age in seconds of what goes.
@@ -310,7 +311,7 @@ pub(crate) struct Sweep {
 }
 
 /// What nobody owns.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Orphans {
     pub(crate) groups: Vec<OrphanGroup>,
@@ -331,7 +332,7 @@ pub(crate) struct Orphans {
 }
 
 /// Files of one place and class.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrphanGroup {
     /// The class; `unknown` and `out-of-scope` for what could not be decided.
@@ -347,7 +348,7 @@ pub(crate) struct OrphanGroup {
 }
 
 /// One damaged artifact, and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Repair {
     #[serde(flatten)]
@@ -358,7 +359,7 @@ pub(crate) struct Repair {
 }
 
 /// What to change, and why.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Advice {
     pub(crate) topic: &'static str,

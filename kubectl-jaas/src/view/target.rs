@@ -1,12 +1,13 @@
 //! One object of a run, and what became of it. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::to_milliseconds;
 use crate::snippet::Key;
 
 /// What became of one object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Target {
     pub(crate) object: Object,
     pub(crate) outcome: TargetOutcome,
@@ -23,7 +24,7 @@ pub(crate) struct Target {
 }
 
 /// Identity of an object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Object {
     pub(crate) api_version: &'static str,
@@ -33,7 +34,7 @@ pub(crate) struct Object {
 }
 
 /// What became of an object, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TargetOutcome {
     /// Rendered and published, or confirmed as it is.

@@ -82,7 +82,7 @@ fn every_command_says_8_in_every_format_when_nobody_answers() {
 
 #[test]
 fn every_command_takes_kubectls_connection_flags() {
-    let flags = "--as ann --as-group ops --as-uid 7 --cluster one --user ann --tls-server-name x --request-timeout 1s";
+    let flags = "--as ann --as-group ops --as-uid 7 --as-user-extra a=b --cluster one --user ann --tls-server-name x --request-timeout 1s";
     for line in LINES {
         assert_eq!(Plugin::without_server().run(&format!("{line} {flags}")).code, 8, "{line}");
         assert_eq!(Plugin::without_server().run(&format!("{line} --context nope")).code, 2, "{line}");

@@ -13,6 +13,16 @@ fn a_reason_is_explained_without_a_cluster_and_in_any_case() {
 }
 
 #[test]
+fn a_program_gets_the_explanation_in_a_document() {
+    let explained = Plugin::without_server().run("explain S401 -o json");
+    assert_eq!((explained.code, explained.stderr.as_str()), (0, ""));
+    let document: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
+    assert_eq!((&document["kind"], &document["result"]["exitCode"]), (&"ExplainReport".into(), &0.into()));
+    let plain = Plugin::without_server().run("explain S401").stdout;
+    assert_eq!(document["explanation"], plain.trim_end());
+}
+
+#[test]
 fn an_unknown_reason_is_2_in_every_format() {
     for format in ["table", "json"] {
         let refused = Plugin::without_server().run(&format!("explain Brokken -o {format}"));

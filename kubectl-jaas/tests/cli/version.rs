@@ -1,5 +1,8 @@
 //! `version` with and without a cluster.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::apiserver::{ApiServer, Mood};
 use super::plugin::Plugin;
 
@@ -48,4 +51,36 @@ fn without_the_right_to_look_the_operator_is_unknown() {
     let version = Plugin::new(server.url()).run("version");
     assert_eq!(version.code, 0, "{}", version.stderr);
     assert!(version.stdout.contains("operator   unknown:  no right to list deployments"), "{}", version.stdout);
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_documents() {
+    let printed = Plugin::without_server().run("version --schema");
+    assert_eq!((printed.code, printed.stderr.as_str()), (0, ""));
+    let kept = fs::read_to_string(root().join("docs/plugin/cli-v1.schema.json")).unwrap_or_default();
+    let what = "docs/plugin/cli-v1.schema.json is not the documents'; within a version fields are only added; run\n  cargo run -p kubectl-jaas -- version --schema > docs/plugin/cli-v1.schema.json";
+    assert!(kept == printed.stdout, "{what}");
+}
+
+#[test]
+fn every_document_of_a_run_is_as_the_schema_says() {
+    let schema = fs::read_to_string(root().join("docs/plugin/cli-v1.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let mut seen = 0;
+    for entry in fs::read_dir(root().join("tests/screens/snapshots")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let document = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            let wrong: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen}");
+    let other: serde_json::Value = serde_json::json!({"apiVersion": "cli.jaas.metio.wtf/v1", "kind": "StatusReport"});
+    assert!(!validator.is_valid(&other), "the schema asks for nothing");
 }

@@ -1,4 +1,4 @@
-//! Prints a file that is generated from the registry: `page` or `schema`.
+//! Prints a file that is generated from the registry: `page`, `schema` or `alerts`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -7,8 +7,9 @@ fn main() -> ExitCode {
     let text = match std::env::args().nth(1).as_deref() {
         Some("page") => jaas_findings::page::page(),
         Some("schema") => jaas_findings::schema(),
+        Some("alerts") => jaas_findings::page::alerts(),
         _ => {
-            let _ = writeln!(std::io::stderr(), "usage: generate page|schema");
+            let _ = writeln!(std::io::stderr(), "usage: generate page|schema|alerts");
             return ExitCode::from(2);
         }
     };

@@ -1,5 +1,6 @@
 //! The registry as people read it: the documentation page, and the text of `explain`. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::causes::{self, Edge};
@@ -35,6 +36,22 @@ Words in capitals are for you to replace. `JAAS_NAMESPACE` is the operator's nam
 
 <!-- Written by `cargo run -p jaas-findings --example generate -- page` from the registry of `shared/findings`. -->
 ";
+
+/// The codes that each alert tells of, as the chart adds them to its annotations: a YAML mapping.
+pub fn alerts() -> String {
+    let mut alerts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for code in Code::ALL {
+        for alert in code.entry().alerts {
+            alerts.entry(alert).or_default().push(code.as_str());
+        }
+    }
+    let mut text =
+        "# Written by `cargo run -p jaas-findings --example generate -- alerts` from the registry of shared/findings.\n".to_owned();
+    for (alert, codes) in alerts {
+        let _ = writeln!(text, "{alert}: {}", codes.join(", "));
+    }
+    text
+}
 
 /// The whole page.
 pub fn page() -> String {

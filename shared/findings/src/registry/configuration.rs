@@ -33,7 +33,9 @@ pub(crate) const OPERATOR_LACKS_RIGHTS: Entry = Entry::new(Error, Configuration,
     .type_in(&[
         look("kubectl jaas auth doctor --yaml", "prints the rules that are missing"),
         look("kubectl get clusterroles,clusterrolebindings -l app.kubernetes.io/name=jaas", "shows what is there"),
-    ]);
+    ])
+    .alerts(&["JaaSNotReconciling", "JaaSWatchDown", "JaaSCRDWatchEngagementFailing"])
+    .metrics(&["jaas_ready_to_reconcile", "jaas_watch_up", "jaas_crd_watch_engagement_failures_total"]);
 
 pub(crate) const DEFINITION_NOT_SERVED: Entry = Entry::new(
     Error,
@@ -46,8 +48,8 @@ pub(crate) const DEFINITION_NOT_SERVED: Entry = Entry::new(
     look("kubectl get crd jsonnetsnippets.jaas.metio.wtf jsonnetlibraries.jaas.metio.wtf", "shows ours"),
     look("kubectl get crd externalartifacts.source.toolkit.fluxcd.io", "shows the one of Flux"),
 ])
-.alerts(&["JaaSCRDWatchEngagementFailing"])
-.metrics(&["jaas_crd_watch_engagement_failures_total"]);
+.alerts(&["JaaSNotReconciling", "JaaSWatchDown", "JaaSCRDWatchEngagementFailing"])
+.metrics(&["jaas_ready_to_reconcile", "jaas_watch_up", "jaas_crd_watch_engagement_failures_total"]);
 
 pub(crate) const EMPTY_DIR: Entry = Entry::new(Warning, Configuration, "the store lives and dies with its Pod")
     .means("The store is an emptyDir. Whenever the Pod is replaced, every file is gone, and retained revisions never come back.")

@@ -11,7 +11,8 @@ pub(crate) const NO_LEADER: Entry = Entry::new(Error, Leader, "nobody leads")
         look("kubectl jaas leader", "shows the Lease and who could take it"),
         look("kubectl jaas logs", "shows why no replica takes it"),
     ])
-    .alerts(&["JaaSOperatorPodDown"]);
+    .alerts(&["JaaSNoLeader", "JaaSOperatorPodDown"])
+    .metrics(&["leader_election_master_status"]);
 
 pub(crate) const LEADER_FLAPS: Entry = Entry::new(Warning, Leader, "leadership changes too often")
     .means("The Lease went from one replica to another again and again within a short time. Each change costs seconds without a writer.")
@@ -36,7 +37,9 @@ pub(crate) const LEADER_STUCK: Entry = Entry::new(Error, Leader, "the leader doe
             "where another Pod is ready: replaces the one that hangs, which would not answer a request to step down, and proves who leads then",
         ),
         look("kubectl jaas logs", "shows what the holder last did"),
-    ]);
+    ])
+    .alerts(&["JaaSNoLeader"])
+    .metrics(&["leader_election_master_status"]);
 
 pub(crate) const TWO_LEADERS: Entry = Entry::new(Critical, Leader, "two replicas think that they lead")
     .means("Two processes write at the same time. Each may undo what the other did, and on a shared volume of the Go implementation they can mix the bytes of one file.")
@@ -52,7 +55,9 @@ pub(crate) const HOLDER_GONE: Entry = Entry::new(Error, Leader, "the leader's Po
     .type_in(&[
         look("kubectl jaas wait leader --timeout 60s", "waits until somebody has taken over"),
         look("kubectl jaas doctor pods", "shows why no other Pod takes it"),
-    ]);
+    ])
+    .alerts(&["JaaSNoLeader"])
+    .metrics(&["leader_election_master_status"]);
 
 pub(crate) const STANDBY_NOT_READY: Entry = Entry::new(Warning, Leader, "no replica is ready to take over")
     .means("Several replicas are wanted, but besides the leader none is ready: if it fails, nobody takes its place.")

@@ -4,7 +4,7 @@ use super::{Entry, change, look};
 use crate::code::Area::Pods;
 use crate::code::Severity::{Critical, Error};
 
-const DOWN: &[&str] = &["JaaSOperatorPodDown"];
+const DOWN: &[&str] = &["JaaSOperatorPodDown", "JaaSNotReconciling"];
 
 pub(crate) const OUT_OF_MEMORY: Entry = Entry::new(Error, Pods, "killed for want of memory")
     .means("The kernel ended the operator because its container reached its limit. What it was doing starts anew, and may end the same way.")

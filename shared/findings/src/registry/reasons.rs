@@ -7,7 +7,7 @@ use crate::code::Area::Reconcile;
 use crate::code::Severity::{Error, Warning};
 
 const ALERT: &[&str] = &["JaaSSnippetReconcileErrorsHigh"];
-const METRIC: &[&str] = &["jaas_snippet_reconcile_total"];
+const METRIC: &[&str] = &["jaas_snippet_reconcile_total", "jaas_snippet_ready"];
 const EXPLAIN: Advice = look("kubectl jaas explain NAME -n NAMESPACE", "shows the field, the rule and what would do");
 const AGAIN: Advice = nudge("kubectl jaas reconcile NAME -n NAMESPACE", "tries at once after the repair");
 const RENDER: Advice =
@@ -60,7 +60,8 @@ pub(crate) const ACCOUNT_DENIED: Entry = failing("the ServiceAccount lacks a rig
         look("kubectl jaas explain JaaSCRDWatchEngagementFailing", "tells what would do where it is the operator's own right"),
     ])
     .reasons(&[Reason::RBACDenied])
-    .alerts(&["JaaSTenantTokenMintFailing", "JaaSSnippetReconcileErrorsHigh"]);
+    .alerts(&["JaaSPublishFailing", "JaaSTenantTokenMintFailing", "JaaSSnippetReconcileErrorsHigh"])
+    .metrics(&["jaas_publish_failures_total", "jaas_tenant_token_mint_failures_total", "jaas_snippet_ready"]);
 
 pub(crate) const EVALUATION_FAILED: Entry = failing("the Jsonnet does not evaluate")
     .means("The program ends with an error. What was published stays.")
@@ -146,4 +147,6 @@ pub(crate) const API_UNAVAILABLE: Entry = failing("the API server did not answer
         nudge("kubectl jaas reconcile --failed --allow-empty", "tries at once"),
         look("kubectl jaas logs", "shows the API server's answers"),
     ])
+    .alerts(&["JaaSPublishFailing", "JaaSSnippetReconcileErrorsHigh"])
+    .metrics(&["jaas_publish_failures_total", "jaas_snippet_ready"])
     .reasons(&[Reason::ApiUnavailable]);

@@ -6,6 +6,11 @@ use super::{Entry, change, look, nudge};
 use crate::code::Area::Storage;
 use crate::code::Severity::{Critical, Error, Warning};
 
+/// Alerts of a store that takes nothing.
+const DOWN: &[&str] = &["JaaSStorageDown", "JaaSPublishFailing"];
+/// Metrics of a store that takes nothing.
+const UP: &[&str] = &["jaas_storage_up", "jaas_publish_failures_total"];
+
 pub(crate) const NO_VOLUME: Entry = Entry::new(Error, Storage, "no volume lies behind the store's path")
     .means("`--storage-path` leads into the container's own layer, or nowhere. It is lost with every restart of the container, if it can be written at all.")
     .because("The flag and the mount path of the volume differ.")
@@ -24,8 +29,15 @@ pub(crate) const VOLUME_FULL: Entry = Entry::new(Critical, Storage, "volume or q
         ),
         nudge("kubectl jaas reconcile --failed --allow-empty", "publishes at once what waited, after one of the above made room"),
     ])
-    .alerts(&["JaaSControllerWorkqueueDepthHigh"])
-    .metrics(&["jaas_storage_up", "jaas_storage_free_bytes"])
+    .alerts(&["JaaSStorageFull", "JaaSStorageDown", "JaaSPublishFailing", "JaaSControllerWorkqueueDepthHigh"])
+    .metrics(&[
+        "jaas_storage_up",
+        "jaas_storage_bytes",
+        "jaas_storage_free_bytes",
+        "jaas_storage_total_bytes",
+        "jaas_storage_quota_bytes",
+        "jaas_publish_failures_total",
+    ])
     .reasons(&[Reason::StorageFull]);
 
 pub(crate) const VOLUME_NEARLY_FULL: Entry = Entry::new(Warning, Storage, "volume or quota nearly full")
@@ -37,7 +49,14 @@ pub(crate) const VOLUME_NEARLY_FULL: Entry = Entry::new(Warning, Storage, "volum
         look("kubectl jaas storage advise resize", "prints how to enlarge the volume"),
         look("kubectl jaas storage du", "shows which snippets take the room"),
     ])
-    .metrics(&["jaas_storage_bytes", "jaas_storage_free_bytes", "jaas_storage_quota_bytes"]);
+    .alerts(&["JaaSStorageFullSoon", "JaaSStorageFull"])
+    .metrics(&[
+        "jaas_storage_full_in_seconds",
+        "jaas_storage_bytes",
+        "jaas_storage_free_bytes",
+        "jaas_storage_total_bytes",
+        "jaas_storage_quota_bytes",
+    ]);
 
 pub(crate) const NO_INODES: Entry = Entry::new(Error, Storage, "no inodes left")
     .means("There are bytes left, but the file system takes no further file. Nothing new can be stored.")
@@ -46,7 +65,8 @@ pub(crate) const NO_INODES: Entry = Entry::new(Error, Storage, "no inodes left")
         change("kubectl jaas storage prune --expired --all -A", "removes revisions that nothing keeps any more"),
         look("kubectl jaas storage ls", "shows what the files are"),
     ])
-    .metrics(&["jaas_storage_up", "jaas_storage_free_inodes"])
+    .alerts(DOWN)
+    .metrics(&["jaas_storage_up", "jaas_storage_free_inodes", "jaas_publish_failures_total"])
     .reasons(&[Reason::StorageFull]);
 
 pub(crate) const VOLUME_REPLACED: Entry = Entry::new(Error, Storage, "the volume is younger than what it should hold")
@@ -61,8 +81,8 @@ pub(crate) const VOLUME_DENIED: Entry = Entry::new(Error, Storage, "the operator
     .means("Files cannot be created or removed. What can be read is still served.")
     .because("Files or folders belong to another user than the one that the operator runs as, after a move from another implementation or a restore.")
     .type_in(&[look("kubectl jaas storage advise ownership", "prints a Job that gives the files to the operator's user")])
-    .alerts(&["JaaSStorageSweepFailures"])
-    .metrics(&["jaas_storage_up"])
+    .alerts(&["JaaSStorageDown", "JaaSPublishFailing", "JaaSStorageSweepFailures"])
+    .metrics(&["jaas_storage_up", "jaas_publish_failures_total", "jaas_storage_sweep_failures_total"])
     .reasons(&[Reason::StorageDenied]);
 
 pub(crate) const KEYS_REFUSED: Entry = Entry::new(Error, Storage, "the object store refuses the keys")
@@ -73,7 +93,8 @@ pub(crate) const KEYS_REFUSED: Entry = Entry::new(Error, Storage, "the object st
         change("kubectl jaas restart --wait", "makes changed keys take effect where they come by environment"),
         nudge("kubectl jaas reconcile --failed --allow-empty", "publishes what could not be published"),
     ])
-    .metrics(&["jaas_storage_up"])
+    .alerts(DOWN)
+    .metrics(UP)
     .reasons(&[Reason::StorageDenied]);
 
 pub(crate) const OBJECT_STORE_UNREACHABLE: Entry =
@@ -84,7 +105,8 @@ pub(crate) const OBJECT_STORE_UNREACHABLE: Entry =
             look("kubectl jaas storage info", "shows endpoint, bucket and prefix"),
             look("kubectl jaas logs", "shows the error of the connection"),
         ])
-        .metrics(&["jaas_storage_up"])
+        .alerts(DOWN)
+    .metrics(UP)
         .reasons(&[Reason::StorageUnavailable]);
 
 pub(crate) const BUCKET_MISSING: Entry = Entry::new(Error, Storage, "the bucket does not exist")
@@ -94,7 +116,8 @@ pub(crate) const BUCKET_MISSING: Entry = Entry::new(Error, Storage, "the bucket 
         look("kubectl jaas storage info", "shows endpoint and bucket"),
         nudge("kubectl jaas reconcile --all", "fills the bucket once it exists"),
     ])
-    .metrics(&["jaas_storage_up"])
+    .alerts(DOWN)
+    .metrics(UP)
     .reasons(&[Reason::BucketMissing]);
 
 pub(crate) const PREFIX_EMPTY: Entry = Entry::new(Error, Storage, "every artifact is missing from the bucket")
@@ -109,6 +132,8 @@ pub(crate) const THROTTLED: Entry = Entry::new(Error, Storage, "the object store
     .means("Requests are refused because there are too many. Publishing and serving are late.")
     .because("Other users of the same bucket or account, or a verification that reads everything.")
     .type_in(&[look("kubectl jaas logs", "shows which requests are refused")])
+    .alerts(DOWN)
+    .metrics(UP)
     .reasons(&[Reason::StorageUnavailable]);
 
 pub(crate) const CLOCK_SKEW: Entry = Entry::new(Error, Storage, "the clocks differ too much")
@@ -118,7 +143,8 @@ pub(crate) const CLOCK_SKEW: Entry = Entry::new(Error, Storage, "the clocks diff
         look("kubectl get pods -n JAAS_NAMESPACE -l app.kubernetes.io/name=jaas -o wide", "shows the node whose clock to look at"),
         nudge("kubectl jaas reconcile --failed --allow-empty", "publishes what could not be published, once the clocks agree"),
     ])
-    .metrics(&["jaas_storage_up"])
+    .alerts(DOWN)
+    .metrics(UP)
     .reasons(&[Reason::ClockSkew]);
 
 pub(crate) const ABSENCE_HIDDEN: Entry = Entry::new(Warning, Storage, "missing objects look denied")
@@ -133,7 +159,8 @@ pub(crate) const VOLUME_READ_ONLY: Entry = Entry::new(Error, Storage, "the volum
         look("kubectl describe pod POD -n JAAS_NAMESPACE", "shows the mount and the node"),
         change("kubectl jaas restart --wait", "mounts it anew, once the disk is repaired"),
     ])
-    .metrics(&["jaas_storage_up"])
+    .alerts(DOWN)
+    .metrics(UP)
     .reasons(&[Reason::StorageReadOnly]);
 
 pub(crate) const VOLUME_UNAVAILABLE: Entry = Entry::new(Error, Storage, "the volume does not answer")
@@ -143,7 +170,8 @@ pub(crate) const VOLUME_UNAVAILABLE: Entry = Entry::new(Error, Storage, "the vol
         look("kubectl jaas logs", "shows the error of the file system"),
         look("kubectl describe pod POD -n JAAS_NAMESPACE", "shows the volume and the node"),
     ])
-    .metrics(&["jaas_storage_up"])
+    .alerts(DOWN)
+    .metrics(UP)
     .reasons(&[Reason::StorageUnavailable]);
 
 pub(crate) const CLAIM_NOT_BOUND: Entry = Entry::new(Error, Storage, "the claim of the volume is not bound")
@@ -158,5 +186,6 @@ pub(crate) const NAMESPACE_FULL: Entry = Entry::new(Error, Storage, "a namespace
         look("kubectl jaas storage du -n NAMESPACE", "shows which of its snippets take the room"),
         change("kubectl jaas storage prune --expired --all -n NAMESPACE", "removes revisions that nothing keeps any more"),
     ])
-    .metrics(&["jaas_storage_namespace_bytes", "jaas_storage_namespace_quota_bytes"])
+    .alerts(&["JaaSPublishFailing"])
+    .metrics(&["jaas_publish_failures_total", "jaas_storage_namespace_bytes", "jaas_storage_namespace_quota_bytes"])
     .reasons(&[Reason::StorageFull]);

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod elsewhere;
+mod migration;
 mod names;
 mod page;
 mod run;

@@ -105,7 +105,13 @@ fn trial(page: &str, command: &str, words: &Words) -> Result<Trial, String> {
 }
 
 /// Runs a block in one shell, and tells what is wrong.
-async fn run(stage: &Stage, page: &str, block: &Block, before: &[(&str, &str)], words: &Words) -> Vec<String> {
+pub(crate) async fn run(
+    stage: &Stage,
+    page: &str,
+    block: &Block,
+    before: &[(&str, &str)],
+    words: &Words,
+) -> Vec<String> {
     let mut trials = Vec::new();
     let mut script = "set -o pipefail\ntrap 'kill $(jobs -p) 2> /dev/null; wait' EXIT\nrm -f codes\n".to_owned();
     for command in block.commands.iter().filter(|command| elsewhere::reason(command).is_none()) {

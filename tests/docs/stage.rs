@@ -1,7 +1,7 @@
 //! The installation that the pages are about: the chart's, in `jaas-system`, on a control plane of its own.
 //!
 //! Helm, the chart, its rights and arguments are real, and so is everything that [`jaas_tests::cluster`] calls real. Played besides: the
-//! scheduler, which binds every Pod to the one node; the volume's provisioner; `kubectl port-forward` to the admin endpoint.
+//! scheduler, which binds every Pod to the one node but those of the Go implementation, whose program is not to be had; the volume's provisioner; `kubectl port-forward` to the admin endpoint.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -90,10 +90,15 @@ impl Stage {
     pub(crate) async fn install(&self) {
         fs::write(self.folder.join("stage.yaml"), VALUES).unwrap();
         self.must("helm install jaas charts/jaas -n jaas-system -f stage.yaml").await;
+        self.bind_claim().await;
+        self.settle().await;
+    }
+
+    /// Says that there is a volume behind the claim.
+    pub(crate) async fn bind_claim(&self) {
         let claim = r#"{"status": {"phase": "Bound", "capacity": {"storage": "10Gi"}}}"#;
         self.must(&format!("kubectl patch pvc {CLAIM} -n {PLACE} --subresource status --type merge -p '{claim}'"))
             .await;
-        self.settle().await;
     }
 
     /// Waits until all Pods are new and one of them leads.
@@ -204,7 +209,11 @@ async fn schedule(client: Client) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), PLACE);
     loop {
         let waiting = pods.list(&ListParams::default().fields("spec.nodeName=")).await;
-        for pod in waiting.into_iter().flatten() {
+        let is_ours = |pod: &Pod| {
+            let image = pod.spec.as_ref().and_then(|spec| spec.containers[0].image.as_deref());
+            image.is_none_or(|image| !image.starts_with("ghcr.io/metio/jaas:"))
+        };
+        for pod in waiting.into_iter().flatten().filter(is_ours) {
             let name = pod.name_any();
             let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name},
                 "target": {"apiVersion": "v1", "kind": "Node", "name": NODE}});

@@ -82,6 +82,24 @@ async fn a_changed_library_reaches_its_snippets() {
 }
 
 #[tokio::test]
+async fn after_a_restart_a_changed_library_reaches_its_snippets() {
+    let mut field = Field::new("library-restart").await;
+    field.create_library("lib", json!({"main.libsonnet": "1"})).await;
+    let libraries = json!([{"kind": "JsonnetLibrary", "name": "lib"}]);
+    field.create("web", json!({"files": {"main.jsonnet": "import 'lib'"}, "libraries": libraries})).await;
+    let first = field.synced("web").await;
+    field.operator.restart().await.unwrap();
+    field.operator.wait_ready().await.unwrap();
+    // One that is made now comes after everything that the restart had to do.
+    field.create_file("last", "1").await;
+    field.synced("last").await;
+    let merge = kube::api::Patch::Merge(json!({"spec": {"files": {"main.libsonnet": "2"}}}));
+    field.libraries.patch("lib", &kube::api::PatchParams::default(), &merge).await.unwrap();
+    field.until("web", "follows its library", |snippet| status(snippet).revision != status(&first).revision).await;
+    assert_eq!(field.fetch("web").await, one_file("rendered.json", "2\n"));
+}
+
+#[tokio::test]
 async fn the_source_itself_can_be_the_artifact() {
     let field = Field::new("source").await;
     let files = json!({"main.jsonnet": "{}", "lib/a.libsonnet": "{}"});

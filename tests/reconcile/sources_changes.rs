@@ -113,6 +113,39 @@ async fn snippets_and_libraries_of_every_kind_go_with_their_source_through_all_t
 }
 
 #[tokio::test]
+async fn after_a_restart_a_changed_source_reaches_its_snippets() {
+    let mut four = Four::new("restarted").await;
+    four.publish("1", "one").await;
+    four.all_follow("1\n").await;
+    four.meadow.field.operator.restart().await.unwrap();
+    four.meadow.field.operator.wait_ready().await.unwrap();
+    // One that is made now comes after everything that the restart had to do.
+    four.meadow.field.create_file("last", "1").await;
+    four.meadow.field.synced("last").await;
+    four.publish("2", "two").await;
+    four.all_follow("2\n").await;
+}
+
+#[tokio::test]
+async fn a_stalled_source_is_told_and_what_was_published_stays() {
+    let four = Four::new("stalled").await;
+    four.publish("1", "one").await;
+    four.all_follow("1\n").await;
+    let mut stalled = condition("True", "URLInvalid", "no scheme");
+    stalled["type"] = json!("Stalled");
+    let conditions = json!([stalled, condition("False", "URLInvalid", "no scheme")]);
+    for source in &four.sources {
+        source.status(json!({"conditions": conditions})).await.unwrap();
+    }
+    four.all_say("SourceNotReady", "(Ready=False/URLInvalid): source not ready").await;
+    for snippet in Four::snippets() {
+        assert_eq!(four.meadow.field.fetch(&snippet).await, one_file("rendered.json", "1\n"), "{snippet}");
+    }
+    four.publish("2", "two").await;
+    four.all_follow("2\n").await;
+}
+
+#[tokio::test]
 async fn a_suspended_source_is_as_good_as_it_was() {
     let meadow = Meadow::new("suspended").await;
     for kind in ["GitRepository", "OCIRepository", "Bucket"] {

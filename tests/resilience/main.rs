@@ -4,6 +4,7 @@
 
 mod api_server;
 mod bed;
+mod endings;
 mod kinds;
 mod sources;
 mod watches;

@@ -168,6 +168,17 @@ impl ControlPlane {
         readiness::api_server(&self.api_server, &self.admin().await?).await
     }
 
+    /// Starts a program that wants the Lease `name` of `namespace` by client-go's election, which the Go implementation has, and does
+    /// nothing else. It gives nothing back when it ends.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn contend(&self, namespace: &str, name: &str) -> Result<Process> {
+        let kubeconfig = self.kubeconfig(&Identity::Admin)?;
+        let program = commands::contender(self.work(), &self.programs, &kubeconfig, ports::free()?, (namespace, name));
+        self.supervisor.run(program).await
+    }
+
     /// What the API server has noted of writes to snippets, libraries, artifacts and Leases, one JSON text of `audit.k8s.io/v1` in each
     /// line, with what was asked and answered: from a place of the log on, and the place where it ends now.
     ///

@@ -113,7 +113,7 @@ where
     });
     // Told by the watch itself, once. A controller that hears of an error would be deaf to everything else for a while.
     let watches = scope.watches.clone();
-    let changes = events.touched_objects().filter(move |change| {
+    let changes = once_cached(events).touched_objects().filter(move |change| {
         if let Err(error) = change {
             tracing::debug!(kind = name, error = chain(error), "A watch failed");
             if is_expired(error) {
@@ -123,6 +123,26 @@ where
         std::future::ready(change.is_ok())
     });
     Watched { store, changes: changes.boxed(), listed }
+}
+
+/// Passes the objects of a list on once the cache has them, all at its end: whoever is told of one looks there whether it still exists.
+fn once_cached<K: Send + 'static>(
+    events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send {
+    let mut listed = Vec::new();
+    let passed = events.map(move |event| match event {
+        Ok(Event::Init) => {
+            listed.clear();
+            Vec::new()
+        }
+        Ok(Event::InitApply(object)) => {
+            listed.push(object);
+            Vec::new()
+        }
+        Ok(Event::InitDone) => std::mem::take(&mut listed).into_iter().map(|object| Ok(Event::Apply(object))).collect(),
+        other => vec![other],
+    });
+    passed.flat_map(futures::stream::iter)
 }
 
 /// Waits after a failure as long as the failures in a row say. A part knows when they are over; the stream takes the beginning of an

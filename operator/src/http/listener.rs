@@ -82,7 +82,7 @@ impl Begin for Plain {
     }
 }
 
-/// Serves until `stop`, then for at most `drain` longer to finish what has started.
+/// Serves until `stop`, then for at most `drain` longer to finish what has started; or until the socket listens no more.
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -131,7 +131,14 @@ pub async fn serve_over<S, B>(
             () = stop.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, place)) = accepted else { continue };
+        let (stream, place) = match accepted {
+            Ok(Some(accepted)) => accepted,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(%error, address = ?listener.local_addr().ok(), "The socket does not listen any more");
+                return;
+            }
+        };
         let (begin, builder, service) = (begin.clone(), builder.clone(), service.clone());
         let watcher = graceful.watcher();
         tokio::spawn(async move {
@@ -158,22 +165,27 @@ fn moving(stream: TcpStream, limit: Duration) -> Moving {
     Box::pin(stream)
 }
 
+/// The next connection and its place; nothing where one failed and the next one may not.
+///
+/// # Errors
+/// Where the socket does not listen any more, which somebody with the right to can have done to it: accept(2), EINVAL.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+) -> std::io::Result<Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)>> {
+    let Ok(place) = Arc::clone(places).acquire_owned().await else { return Ok(None) };
     match listener.accept().await {
         Ok((stream, _)) => {
             // Answers are written whole; waiting for more would only delay the last packet.
             let _ = stream.set_nodelay(true);
-            Some((stream, place))
+            Ok(Some((stream, place)))
         }
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Err(error),
         Err(error) => {
             tracing::warn!(%error, "Accepting a connection failed");
             // Out of descriptors: trying again at once would only spin.
             tokio::time::sleep(Duration::from_millis(50)).await;
-            None
+            Ok(None)
         }
     }
 }

@@ -113,6 +113,32 @@ impl Layout<'_> {
     }
 }
 
+/// A contender for a Lease by client-go's election: a kube-controller-manager whose one controller has nothing to do.
+pub(super) fn contender(
+    work: &Path,
+    programs: &Programs,
+    kubeconfig: &Path,
+    port: u16,
+    lease: (&str, &str),
+) -> Program {
+    let kubeconfig = kubeconfig.display();
+    let (namespace, name) = lease;
+    let args = vec![
+        format!("--kubeconfig={kubeconfig}"),
+        format!("--authentication-kubeconfig={kubeconfig}"),
+        format!("--authorization-kubeconfig={kubeconfig}"),
+        "--authentication-skip-lookup=true".to_owned(),
+        format!("--secure-port={port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--cert-dir={}", work.join("contender").display()),
+        "--leader-elect=true".to_owned(),
+        format!("--leader-elect-resource-namespace={namespace}"),
+        format!("--leader-elect-resource-name={name}"),
+        "--controllers=ttl-after-finished-controller".to_owned(),
+    ];
+    program(work, "contender", &programs.kube_controller_manager, args)
+}
+
 /// A program whose data is thrown away, with a log named after it.
 pub(crate) fn program(work: &Path, name: &str, executable: &Path, args: Vec<String>) -> Program {
     Program {

@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::sources::{all_have, apply_all, changes, object, revision};
+use super::sources::{apply_all, changes, object};
 use super::{Bed, IN_FLIGHT, PATIENCE, create};
 
 /// Snippets without end.
@@ -44,10 +44,7 @@ async fn endless(plane: &ControlPlane, round: usize) -> Result<()> {
     options.args = vec!["--rerender-rate=0/min".to_owned(), "--evaluation-timeout=10m".to_owned()];
     let operator = Operator::ready(plane, options).await?;
     let client = plane.admin().await?;
-    let first = tokio::spawn(all_have(quiet.snippets.clone(), revision("0"), 1));
-    plane.apply_objects(&[object("JsonnetSnippet", &namespace, "web", &of("0"))]).await?;
-    first.await.context("watching")??;
-    let alone = changes(&quiet.snippets, 1_000).await?;
+    let alone = changes(plane, &quiet, "alone").await?;
     let endless = of("local f(n) = if n < 0 then 0 else f(n - 1) + f(n - 1); f(60)");
     let culprits = (0..ENDLESS).map(|n| object("JsonnetSnippet", &noisy, &format!("n{n}"), &endless));
     apply_all(&client, culprits.collect()).await?;
@@ -57,7 +54,7 @@ async fn endless(plane: &ControlPlane, round: usize) -> Result<()> {
     };
     wait::eventually("an endless evaluation", PATIENCE, runs).await?;
     let begun = Instant::now();
-    let beside = changes(&quiet.snippets, 2_000).await?;
+    let beside = changes(plane, &quiet, "beside").await?;
     let took = begun.elapsed().as_secs_f64();
     let metrics = operator.metrics().await?;
     println!(

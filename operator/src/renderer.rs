@@ -106,22 +106,23 @@ impl Renderer {
             self.0.metrics.eval_rejected();
             return Err(Problem::unavailable(name));
         };
-        let held = (turn, self.0.metrics.evaluation_started());
+        let running = self.0.metrics.evaluation_started();
         let begun = Instant::now();
         let inner = Arc::clone(&self.0);
         // Who waits may leave; the slot is held for as long as the reading takes.
         let reading = tokio::task::spawn_blocking(move || {
             let label = found.label();
             let entry = found.entry();
-            (found.collect(&inner.libraries, PROGRAM_LIMIT), label, entry, held)
+            (found.collect(&inner.libraries, PROGRAM_LIMIT), label, entry, (turn, running))
         });
         let read = within(self.0.timeout, reading).await.ok_or_else(|| self.timed_out(name))?;
-        let (collected, label, entry, held) = read.map_err(|error| Problem::failed(name, &error.to_string()))?;
+        let (collected, label, entry, (turn, running)) =
+            read.map_err(|error| Problem::failed(name, &error.to_string()))?;
         let collected = collected.map_err(|error: TooLarge| Problem::failed(name, &error.to_string()))?;
         let request = self.request(label, entry, collected, query);
-        let rendered = self.0.workers.evaluate(OWNER, &request, self.0.max_output_bytes).await;
+        let rendered = self.0.workers.evaluate_holding(OWNER, &request, self.0.max_output_bytes, turn).await;
         self.0.metrics.flow().evaluated(word(&rendered), begun.elapsed());
-        drop(held);
+        drop(running);
         match rendered {
             Ok(rendered) => self.document(name, rendered.bytes.into()),
             Err(error) => {

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 /// Longest that reconciles which have started may take to finish.
 pub const RECONCILES: Duration = Duration::from_secs(25);
 /// Longest that started responses may take once the sockets are closed. With [`RECONCILES`], which runs beside the readiness
-/// delay, this stays below the 65 s that the chart adds to that delay.
-pub const RESPONSES: Duration = Duration::from_secs(30);
+/// delay, and the end of the election, 15 s at most, this stays below the 65 s that the chart adds to that delay.
+pub const RESPONSES: Duration = Duration::from_secs(20);
 
 /// What ends which part of the process.
 #[derive(Clone, Debug, Default)]

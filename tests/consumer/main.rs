@@ -9,7 +9,7 @@ use jaas_tests::controlplane::{ControlPlane, Options};
 use jaas_tests::flux::{self, KustomizeController};
 use jaas_tests::manifests::custom;
 use jaas_tests::operator::{Operator, OperatorOptions};
-use jaas_tests::upstream::{Archives, Reply, Source, archive};
+use jaas_tests::upstream::{Archives, KINDS, Reply, Source, archive};
 use jaas_tests::wait;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -90,66 +90,75 @@ async fn what_comes_from_a_source_is_applied_and_goes_with_it() {
     let _consumer = KustomizeController::start(&plane, &["--interval-jitter-percentage=0"]).await.unwrap();
     let _operator = Operator::ready(&plane, options).await.unwrap();
     let client = plane.admin().await.unwrap();
-    let source = Source::create(&client, "GitRepository", &namespace, "repo").await.unwrap();
-    let publish = async |text: &str, commit: &str| {
-        // Both from the source: the snippet's own file, and the library that it imports.
-        let entry = format!(
-            "{{ apiVersion: 'v1', kind: 'ConfigMap', metadata: {{ name: 'own' }}, data: {{ text: '{text}' }} }}"
-        );
-        let library = map("library", text);
-        let files = BTreeMap::from([("app/main.jsonnet", entry.as_str()), ("lib/main.libsonnet", library.as_str())]);
-        let bytes = archive(&files).unwrap();
-        let mut hasher = Algorithm::Sha256.hasher();
-        hasher.update(&bytes);
-        let path = format!("/{commit}");
-        archives.set(&path, Reply::Bytes(bytes));
-        source.announces(&archives.url(&path), &hasher.finish().to_string(), commit).await.unwrap();
-    };
-    publish("first", "main@sha1:01").await;
-    let reference = |path: &str| json!({"kind": "GitRepository", "name": "repo", "path": path});
-    let object = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "jaas.metio.wtf/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec});
-    let sourced = json!({"serviceAccountName": "tenant", "output": "manifests", "sourceRef": reference("app")});
-    let imports = json!({"serviceAccountName": "tenant", "output": "manifests", "files": {"main.jsonnet": "import 'lib'"},
-        "libraries": [{"kind": "JsonnetLibrary", "name": "lib"}]});
-    plane
-        .apply_objects(&[
-            object("JsonnetSnippet", "web", sourced),
-            object("JsonnetLibrary", "lib", json!({"sourceRef": reference("lib")})),
-            object("JsonnetSnippet", "imports", imports),
-        ])
-        .await
-        .unwrap();
-    for name in ["web", "imports"] {
-        flux::consume(&plane, &namespace, name).await.unwrap();
+    // Of each kind, a snippet's own file and a library that another snippet imports.
+    let mut sources = Vec::new();
+    for kind in KINDS {
+        let name = kind.to_lowercase();
+        sources.push(Source::create(&client, kind, &namespace, &name).await.unwrap());
+        let reference = |path: &str| json!({"kind": kind, "name": name, "path": path});
+        let object = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "jaas.metio.wtf/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec});
+        let sourced = json!({"serviceAccountName": "tenant", "output": "manifests", "sourceRef": reference("app")});
+        let library = json!([{"kind": "JsonnetLibrary", "name": name, "importPath": "lib"}]);
+        let imports = json!({"serviceAccountName": "tenant", "output": "manifests", "files": {"main.jsonnet": "import 'lib'"},
+            "libraries": library});
+        let objects = [
+            object("JsonnetSnippet", &format!("own-{name}"), sourced),
+            object("JsonnetLibrary", &name, json!({"sourceRef": reference("lib")})),
+            object("JsonnetSnippet", &format!("imports-{name}"), imports),
+        ];
+        plane.apply_objects(&objects).await.unwrap();
     }
+    let published = |kind: &str| ["own", "imports"].map(|how| format!("{how}-{}", kind.to_lowercase()));
+    let publish = async |sources: &[Source], text: &str, commit: &str| {
+        for (kind, source) in KINDS.iter().zip(sources) {
+            let [entry, library] = published(kind).map(|name| map(&name, text));
+            let files =
+                BTreeMap::from([("app/main.jsonnet", entry.as_str()), ("lib/main.libsonnet", library.as_str())]);
+            let bytes = archive(&files).unwrap();
+            let mut hasher = Algorithm::Sha256.hasher();
+            hasher.update(&bytes);
+            let path = format!("/{kind}/{commit}");
+            archives.set(&path, Reply::Bytes(bytes));
+            source.announces(&archives.url(&path), &hasher.finish().to_string(), commit).await.unwrap();
+        }
+    };
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     let applied = async |text: &str| {
-        for name in ["own", "library"] {
-            wait::object(&maps, name, text, 2 * PATIENCE, |map| {
+        for name in KINDS.iter().flat_map(|kind| published(kind)) {
+            wait::object(&maps, &name, text, 2 * PATIENCE, |map| {
                 map.data.as_ref().is_some_and(|data| data.get("text").map(String::as_str) == Some(text))
             })
             .await
             .unwrap();
         }
     };
+    publish(&sources, "first", "main@sha1:01").await;
+    for name in KINDS.iter().flat_map(|kind| published(kind)) {
+        flux::consume(&plane, &namespace, &name).await.unwrap();
+    }
     applied("first").await;
-    publish("second", "main@sha1:02").await;
+    publish(&sources, "second", "main@sha1:02").await;
     applied("second").await;
     // A push that was forced brings the older content back.
-    publish("first", "main@sha1:03").await;
+    publish(&sources, "first", "main@sha1:03").await;
     applied("first").await;
     // Without its source everything stays as it is, and goes on when there is one again.
-    source.delete().await.unwrap();
+    for source in &sources {
+        source.delete().await.unwrap();
+    }
     let snippets = custom(&client, &namespace, "jaas.metio.wtf", "v1", "JsonnetSnippet");
-    for name in ["web", "imports"] {
-        wait::object(&snippets, name, "misses its source", 2 * PATIENCE, |snippet| {
+    for name in KINDS.iter().flat_map(|kind| published(kind)) {
+        wait::object(&snippets, &name, "misses its source", 2 * PATIENCE, |snippet| {
             snippet.data["status"]["conditions"][0]["reason"] == "SourceFetchFailed"
         })
         .await
         .unwrap();
     }
     applied("first").await;
-    Source::create(&client, "GitRepository", &namespace, "repo").await.unwrap();
-    publish("third", "main@sha1:04").await;
+    let mut again = Vec::new();
+    for kind in KINDS {
+        again.push(Source::create(&client, kind, &namespace, &kind.to_lowercase()).await.unwrap());
+    }
+    publish(&again, "third", "main@sha1:04").await;
     applied("third").await;
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::page::Page;
 
 /// Beginnings of commands, and why.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("cargo ", "builds and tests this repository; what it names is looked for instead"),
+    ("JAAS_DELETIONS=", "runs tests of this repository"),
     ("JAAS_SEED=", "runs tests of this repository"),
     ("JAAS_WRITE=", "runs tests of this repository"),
     ("JAAS_TEST_KEEP=", "runs tests of this repository"),

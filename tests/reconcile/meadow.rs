@@ -10,9 +10,6 @@ use serde_json::{Value, json};
 
 use crate::field::{Field, status};
 
-/// The kinds of Flux that provide files.
-pub(crate) const KINDS: [&str; 4] = ["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
-
 /// A field, and a server whose archives its operator may fetch.
 pub(crate) struct Meadow {
     pub(crate) field: Field,

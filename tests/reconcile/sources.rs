@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use jaas_api::artifact::SOURCE_REVISION;
 use jaas_sources::digest::Algorithm;
-use jaas_tests::upstream::{Reply, condition};
+use jaas_tests::upstream::{KINDS, Reply, condition};
 use serde_json::{Value, json};
 
 use crate::field::{Field, message, one_file, status};
-use crate::meadow::{KINDS, Meadow, digest, tarball};
+use crate::meadow::{Meadow, digest, tarball};
 
 #[tokio::test]
 async fn every_kind_of_source_is_rendered_and_followed_to_its_next_revision() {

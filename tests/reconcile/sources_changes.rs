@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jaas_api::JsonnetSnippet;
 use jaas_sources::digest::Algorithm;
-use jaas_tests::upstream::{Reply, Source, condition};
+use jaas_tests::upstream::{KINDS, Reply, Source, condition};
 use jaas_tests::wait;
 use serde_json::{Value, json};
 
 use crate::field::{message, one_file, status, tail};
-use crate::meadow::{KINDS, Meadow, digest, tarball};
+use crate::meadow::{Meadow, digest, tarball};
 
 /// Longer than a server may be silent or slow, and the time until it is asked again.
 const LONG: Duration = Duration::from_secs(120);

@@ -32,7 +32,7 @@ const FLAP: Duration = Duration::from_secs(2);
 /// Longest that all of this may take besides; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Number of snippets. `JAAS_DELETIONS=1000` makes it the thousand that the documentation tells of.
+/// Number of snippets. `JAAS_DELETIONS=1000` makes it the thousand of `docs/figures.md`.
 fn deletions() -> usize {
     std::env::var("JAAS_DELETIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
 }

@@ -23,6 +23,9 @@ use crate::manifests;
 
 const GROUP: &str = "source.toolkit.fluxcd.io";
 
+/// The kinds of Flux that provide files.
+pub const KINDS: [&str; 4] = ["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
+
 /// How a path is answered.
 #[derive(Clone, Debug)]
 pub enum Reply {

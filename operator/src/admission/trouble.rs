@@ -51,16 +51,18 @@ impl Condition {
         let answers = served.is_some();
         let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (since, message) = match failing {
-            Some(failing) => failing,
+            Some((since, message)) => (since.elapsed(), message),
             None => match served {
-                Some(served) if served.expires <= Timestamp::now() => {
-                    (self.begun, format!("the certificate expired at {}, so the API server refuses it", served.expires))
+                Some(served) => {
+                    let expired = Timestamp::now().duration_since(served.expires).try_into().ok()?;
+                    let message =
+                        format!("the certificate expired at {}, so the API server refuses it", served.expires);
+                    (self.begun.elapsed().min(expired), message)
                 }
-                Some(_) => return None,
-                None => (self.begun, "there is no certificate yet".to_owned()),
+                None => (self.begun.elapsed(), "there is no certificate yet".to_owned()),
             },
         };
-        Some(Trouble { answers, message, seconds: since.elapsed().as_secs() })
+        Some(Trouble { answers, message, seconds: since.as_secs() })
     }
 }
 
@@ -78,7 +80,8 @@ mod tests {
     #[test]
     fn without_a_certificate_and_with_one_that_cannot_be_renewed_there_is_trouble() {
         let current = Current::new(Metrics::default());
-        let condition = Condition::new(current.clone());
+        let begun = Instant::now() - Duration::from_hours(9);
+        let condition = Condition { begun, ..Condition::new(current.clone()) };
         let told = || condition.trouble().map(|trouble| (trouble.answers, trouble.message));
         assert_eq!(told(), Some((false, "there is no certificate yet".to_owned())));
         condition.failed("no Secret".to_owned());
@@ -94,5 +97,7 @@ mod tests {
         current.show(made.check(&name, long_ago).unwrap());
         let (answers, message) = told().unwrap();
         assert!(answers && message.starts_with("the certificate expired at "), "{message}");
+        let seconds = condition.trouble().unwrap().seconds;
+        assert!((3600..3700).contains(&seconds), "expired for an hour, and not since the beginning: {seconds}");
     }
 }

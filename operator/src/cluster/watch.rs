@@ -105,15 +105,15 @@ where
     let store = writer.as_reader();
     let listed = CancellationToken::new();
     let complete = listed.clone();
-    let events = reflector(writer, merge(streams, store.clone())).inspect(move |event| {
-        // The cache's own signal wakes only the last of those who wait for it.
+    let events = once_cached(reflector(writer, merge(streams, store.clone()))).inspect(move |event| {
+        // The cache's own signal wakes only the last of those who wait for it. Here, whoever hears of changes has heard of the whole list.
         if matches!(event, Ok(Event::InitDone)) {
             complete.cancel();
         }
     });
     // Told by the watch itself, once. A controller that hears of an error would be deaf to everything else for a while.
     let watches = scope.watches.clone();
-    let changes = once_cached(events).touched_objects().filter(move |change| {
+    let changes = events.touched_objects().filter(move |change| {
         if let Err(error) = change {
             tracing::debug!(kind = name, error = chain(error), "A watch failed");
             if is_expired(error) {
@@ -139,7 +139,10 @@ fn once_cached<K: Send + 'static>(
             listed.push(object);
             Vec::new()
         }
-        Ok(Event::InitDone) => std::mem::take(&mut listed).into_iter().map(|object| Ok(Event::Apply(object))).collect(),
+        Ok(Event::InitDone) => {
+            let objects = std::mem::take(&mut listed).into_iter().map(|object| Ok(Event::Apply(object)));
+            objects.chain([Ok(Event::InitDone)]).collect()
+        }
         other => vec![other],
     });
     passed.flat_map(futures::stream::iter)

@@ -30,8 +30,16 @@ pub struct Authority {
     term: Arc<RwLock<Option<Arc<Term>>>>,
     /// The permits that are out. Closed from the start: waiting for it is waiting for them.
     pending: TaskTracker,
-    /// When a change was last given up while it was under way, so that a part of it may still come to pass.
-    cut_short: Arc<Mutex<Option<Boot>>>,
+    changes: Arc<Mutex<Changes>>,
+}
+
+/// The changes of [`Permit::during`].
+#[derive(Debug, Default)]
+struct Changes {
+    /// How many wait for an answer.
+    under_way: usize,
+    /// When one was last given up while it was under way, so that a part of it may still come to pass.
+    cut_short: Option<Boot>,
 }
 
 /// Proof that the process may write now. It cannot be made outside this module, so a write without one does not compile.
@@ -42,17 +50,33 @@ pub struct Authority {
 pub struct Permit {
     clock: Arc<dyn Clock>,
     term: Arc<Term>,
-    cut_short: Arc<Mutex<Option<Boot>>>,
+    changes: Arc<Mutex<Changes>>,
     _pending: TaskTrackerToken,
 }
 
-/// Notes a change that is dropped while it is under way, whoever drops it.
-struct UnderWay<'a>(Option<&'a Permit>);
+/// Counts a change while it is under way, and notes one that is dropped then, whoever drops it.
+struct UnderWay<'a> {
+    permit: &'a Permit,
+    waits: bool,
+}
+
+impl UnderWay<'_> {
+    fn polled(&mut self, waits: bool) {
+        let mut changes = self.permit.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        match (std::mem::replace(&mut self.waits, waits), waits) {
+            (false, true) => changes.under_way += 1,
+            (true, false) => changes.under_way -= 1,
+            _ => {}
+        }
+    }
+}
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(permit) = self.0 {
-            *permit.cut_short.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit.clock.now());
+        if self.waits {
+            let mut changes = self.permit.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            changes.under_way -= 1;
+            changes.cut_short = Some(self.permit.clock.now());
         }
     }
 }
@@ -83,7 +107,7 @@ impl Authority {
     pub(super) fn nobody(clock: Arc<dyn Clock>) -> Self {
         let pending = TaskTracker::new();
         pending.close();
-        Self { clock, term: Arc::default(), pending, cut_short: Arc::default() }
+        Self { clock, term: Arc::default(), pending, changes: Arc::default() }
     }
 
     /// A permit for the writes that follow at once.
@@ -94,8 +118,8 @@ impl Authority {
         let term = self.current().ok_or(NotLeader)?;
         // Counted first and judged then, so that one who steps down in between either waits for it or sees it refused.
         let pending = self.pending.token();
-        let (clock, cut_short) = (Arc::clone(&self.clock), Arc::clone(&self.cut_short));
-        let permit = Permit { clock, term, cut_short, _pending: pending };
+        let (clock, changes) = (Arc::clone(&self.clock), Arc::clone(&self.changes));
+        let permit = Permit { clock, term, changes, _pending: pending };
         permit.check()?;
         Ok(permit)
     }
@@ -115,10 +139,14 @@ impl Authority {
         self.pending.wait().await;
     }
 
-    /// How long ago a change was last given up in [`Permit::during`], by it or because its task was.
+    /// How long ago a change was last given up in [`Permit::during`], by it or because its task was. One that is still under way counts
+    /// as given up now.
     pub(super) fn cut_short_since(&self) -> Option<Duration> {
-        let cut_short = *self.cut_short.lock().unwrap_or_else(PoisonError::into_inner);
-        cut_short.map(|at| self.clock.now().since(at))
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if changes.under_way > 0 {
+            return Some(Duration::ZERO);
+        }
+        changes.cut_short.map(|at| self.clock.now().since(at))
     }
 
     fn replace(&self, next: Option<Arc<Term>>) {
@@ -160,24 +188,25 @@ impl Permit {
     }
 
     /// Goes on with a change for as long as the permit lasts: each of its steps is asked for anew, so that one of many steps does not
-    /// outlive the term in which it began. Where leadership is given up, it has a moment more, for which whoever leads next waits; a
-    /// step that is under way then, or when a term ends by its time, is given up.
+    /// outlive the term in which it began. Where leadership is given up meanwhile, it has a moment more, for which whoever leads next
+    /// waits; a step that is under way then, or when a term ends by its time, is given up.
     ///
     /// # Errors
-    /// Where leadership ended before the change was over; how much of it was done is unknown.
+    /// Where leadership had ended before, or ended before the change was over; how much of it was done is unknown then.
     pub async fn during<T>(&self, change: impl Future<Output = T>) -> Result<T, NotLeader> {
+        self.check()?;
         let let_go = async {
             self.ended().await;
             tokio::time::sleep(GRACE).await;
         };
         let (mut change, mut let_go) = (pin!(change), pin!(let_go));
-        let mut under_way = UnderWay(None);
+        let mut under_way = UnderWay { permit: self, waits: false };
         poll_fn(|context| {
             if !self.is_in_time() || let_go.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Err(NotLeader));
             }
             let polled = change.as_mut().poll(context);
-            under_way.0 = polled.is_pending().then_some(self);
+            under_way.polled(polled.is_pending());
             polled.map(Ok)
         })
         .await
@@ -265,18 +294,42 @@ mod tests {
         assert_eq!(permit.during(change).await, Err(NotLeader));
         assert_eq!(steps.get(), 2, "the clock has passed the end when the third is due");
 
+        assert_eq!(authority.cut_short_since(), Some(Duration::ZERO), "one of many steps");
+        clock.set(33);
+        assert_eq!(authority.cut_short_since(), Some(Duration::from_secs(3)));
+
         authority.follow(Some(&tenure(2, 0, 100)));
         let permit = authority.permit().unwrap();
-        authority.follow(None);
-        assert_eq!(permit.during(tokio::time::sleep(GRACE / 2)).await, Ok(()), "whoever leads next waits for it");
-        assert_eq!(authority.cut_short_since(), Some(Duration::from_secs(0)), "one of many steps, above");
-        clock.set(50);
-        assert_eq!(permit.during(std::future::pending::<()>()).await, Err(NotLeader));
-        clock.set(53);
-        assert_eq!(authority.cut_short_since(), Some(Duration::from_secs(3)));
         let dropped = tokio::time::timeout(GRACE / 2, permit.during(std::future::pending::<()>())).await;
         assert!(dropped.is_err());
         assert_eq!(authority.cut_short_since(), Some(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_leadership_lets_a_change_end_and_begins_none() {
+        let clock = Hand::default();
+        let authority = Authority::nobody(Arc::new(clock.clone()));
+        let given_up = |change: Duration| {
+            authority.follow(Some(&tenure(2, 0, 100)));
+            let permit = authority.permit().unwrap();
+            let authority = authority.clone();
+            async move {
+                let giving_up = async {
+                    tokio::task::yield_now().await;
+                    authority.follow(None);
+                    assert_eq!(authority.cut_short_since(), Some(Duration::ZERO), "it is under way");
+                };
+                let (done, ()) = tokio::join!(permit.during(tokio::time::sleep(change)), giving_up);
+                assert_eq!(permit.during(std::future::ready(())).await, Err(NotLeader), "none begins");
+                done
+            }
+        };
+        assert_eq!(given_up(GRACE / 2).await, Ok(()), "whoever leads next waits for it");
+        assert_eq!(authority.cut_short_since(), None);
+        clock.set(50);
+        assert_eq!(given_up(GRACE * 2).await, Err(NotLeader));
+        clock.set(53);
+        assert_eq!(authority.cut_short_since(), Some(Duration::from_secs(3)));
     }
 
     #[tokio::test]

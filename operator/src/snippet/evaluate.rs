@@ -62,12 +62,12 @@ async fn run(
     stopwatch: &mut Stopwatch,
 ) -> Attempt<Result<Vec<u8>, Refusal>> {
     // The request is made once it is its turn: a thousand that wait should not hold a thousand copies of their files.
-    let _turn = stopwatch.time(world, Stage::Queue, world.turns.take(seen.key.namespace())).await;
+    let turn = stopwatch.time(world, Stage::Queue, world.turns.take(seen.key.namespace())).await;
     let _evaluating = world.suspects.evaluating(&seen.key);
     let _running = world.metrics.evaluation_started();
     let request = request(world, seen, gathered);
     let limit = Limit::of(seen.snippet.spec.output, world.settings.max_artifact_bytes);
-    let evaluation = world.workers.evaluate(seen.key.namespace(), &request, limit.written());
+    let evaluation = world.workers.evaluate_holding(seen.key.namespace(), &request, limit.written(), turn);
     let begun = std::time::Instant::now();
     let answer = stopwatch.time(world, Stage::Evaluate, evaluation).await;
     world.metrics.flow().evaluated(word(&answer), begun.elapsed());

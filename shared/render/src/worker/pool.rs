@@ -63,6 +63,12 @@ struct Errand {
     max_output_bytes: u64,
 }
 
+/// A slot, and what goes with it.
+struct Place {
+    _slot: OwnedSemaphorePermit,
+    _held: Box<dyn Send>,
+}
+
 impl Pool {
     /// A pool without any worker yet. `program` calls [`run`](super::run) when its first argument is
     /// [`ARGUMENT`](super::ARGUMENT); `/proc/self/exe` is the running binary, even after its file was replaced.
@@ -109,8 +115,24 @@ impl Pool {
         request: &Request,
         max_output_bytes: u64,
     ) -> Result<Rendered, EvaluateError> {
+        self.evaluate_holding(owner, request, max_output_bytes, ()).await
+    }
+
+    /// As [`Pool::evaluate`], and drops `held` with the slot, which can be after the answer: a share of the slots is somebody's for as
+    /// long as the slot is.
+    ///
+    /// # Errors
+    /// As [`Pool::evaluate`].
+    pub async fn evaluate_holding(
+        &self,
+        owner: &str,
+        request: &Request,
+        max_output_bytes: u64,
+        held: impl Send + 'static,
+    ) -> Result<Rendered, EvaluateError> {
         let slot = Arc::clone(&self.inner.slots).acquire_owned().await;
         let slot = slot.map_err(|closed| EvaluateError::Unavailable(io::Error::other(closed)))?;
+        let place = Place { _slot: slot, _held: Box::new(held) };
         let errand = Errand {
             owner: owner.to_owned(),
             entry: request.label.clone(),
@@ -118,7 +140,7 @@ impl Pool {
             max_output_bytes,
         };
         let (caller, outcome) = oneshot::channel();
-        tokio::spawn(Arc::clone(&self.inner).serve(slot, errand, caller));
+        tokio::spawn(Arc::clone(&self.inner).serve(place, errand, caller));
         let ending = |_| Err(EvaluateError::Unavailable(io::Error::other("the runtime is ending")));
         outcome.await.unwrap_or_else(ending)
     }
@@ -154,7 +176,7 @@ impl Inner {
     }
 
     /// Gives one request to a worker. Runs apart from its caller, so that it ends in order when the caller does not wait.
-    async fn serve(self: Arc<Self>, slot: OwnedSemaphorePermit, errand: Errand, mut caller: oneshot::Sender<Outcome>) {
+    async fn serve(self: Arc<Self>, place: Place, errand: Errand, mut caller: oneshot::Sender<Outcome>) {
         let outcome = match self.worker(&errand.owner).await {
             Ok(mut worker) => {
                 let exchange = worker.exchange(&errand.entry, &errand.frame, errand.max_output_bytes);
@@ -169,7 +191,7 @@ impl Inner {
                             Refused::Failure(failure) => EvaluateError::Failed(failure),
                             Refused::OutputTooLarge => EvaluateError::OutputTooLarge { limit: errand.max_output_bytes },
                         }));
-                        return self.settle(worker, errand.owner, slot).await;
+                        return self.settle(worker, errand.owner, place).await;
                     }
                     Some(Err(cause)) => {
                         tracing::debug!(%cause, "evaluation worker died");
@@ -185,22 +207,22 @@ impl Inner {
             Err(error) => Err(EvaluateError::Unavailable(error)),
         };
         // Before the caller goes on, which may be to ask for the counts.
-        drop(slot);
+        drop(place);
         let _ = caller.send(outcome);
     }
 
     /// Keeps a worker for its owner's next request once it has tidied up, or kills it.
-    async fn settle(self: &Arc<Self>, mut worker: Worker, owner: String, slot: OwnedSemaphorePermit) {
+    async fn settle(self: &Arc<Self>, mut worker: Worker, owner: String, place: Place) {
         if worker.is_tidy().await && worker.answered < LIFETIME {
             self.rest(owner, worker);
-            drop(slot);
+            drop(place);
             self.tidied.notify_waiters();
         } else {
             // Before it is reaped: whoever waits for it takes another.
             self.waiting().roster.left(&owner);
             self.tidied.notify_waiters();
             worker.kill().await;
-            drop(slot);
+            drop(place);
         }
     }
 

@@ -5,6 +5,7 @@ mod fixture;
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fixture::{LIMITS, TEAM, endless, pool, rendered, request, settled, until, works};
@@ -393,4 +394,29 @@ async fn a_worker_without_a_parent_that_keeps_the_deadline_is_ended_by_its_proce
     std::io::Write::write_all(&mut asked, &frame(&endless())).unwrap();
     let status = tokio::task::spawn_blocking(move || worker.wait()).await.unwrap().unwrap();
     assert_eq!(status.signal(), Some(rustix::process::Signal::XCPU.as_raw()));
+}
+
+/// Tells when it is dropped.
+struct Share(Arc<AtomicBool>);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_for_an_evaluation_is_held_for_as_long_as_its_slot() {
+    let pool = pool(Limits { max_workers: 1, ..LIMITS });
+    // Much to tidy up after the answer.
+    let request = request("std.length([{ a: [i] } for i in std.range(1, 100000)])");
+    for _ in 0..5 {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let answer = pool.evaluate_holding(TEAM, &request, 0, Share(Arc::clone(&dropped))).await;
+        let is_dropped = dropped.load(Ordering::SeqCst);
+        assert!(!is_dropped || pool.running() == 0, "somebody else's turn would come without a slot");
+        assert_eq!(answer.unwrap(), rendered("100000\n"));
+        settled(&pool).await;
+        until(|| dropped.load(Ordering::SeqCst)).await;
+    }
 }

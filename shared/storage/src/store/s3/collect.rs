@@ -80,8 +80,6 @@ impl Inner {
     /// See [`crate::store::Store::remove`].
     pub(super) async fn remove(&self, key: &Key, revision: &Revision) -> Result<(), StoreError> {
         let path = key.path(revision);
-        let knows = self.know_how_to_delete().await;
-        knows.map_err(|failure| self.failed("removing", &path, failure))?;
         self.forget(&path);
         let removed = self.delete_object(&path, None).await;
         self.forget(&path);
@@ -118,8 +116,6 @@ impl Inner {
         if items.is_empty() {
             return Ok(());
         }
-        let knows = self.know_how_to_delete().await;
-        knows.map_err(|failure| self.failed("removing", "its objects", failure))?;
         let paths = items.into_iter().map(|item| item.path);
         stream::iter(paths)
             .map(|path| async move {
@@ -136,7 +132,8 @@ impl Inner {
 
     /// Whether there was something, as far as the service tells.
     pub(super) async fn delete_object(&self, path: &str, if_match: Option<String>) -> Result<bool, Failure> {
-        self.delete_so(path, if_match, self.deletes_plainly.get().copied().unwrap_or_default()).await
+        let plainly = self.know_how_to_delete().await?;
+        self.delete_so(path, if_match, plainly).await
     }
 
     /// As [`Inner::delete_object`], `plainly` or with a signature that ends soon.

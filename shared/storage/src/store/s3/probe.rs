@@ -108,11 +108,11 @@ impl Inner {
         Ok(Some(false))
     }
 
-    /// Finds out, once, whether a deletion may say for how long it counts. A service that takes a plain one only, gets plain ones. It is
+    /// Finds out, once, whether a deletion may say for how long it counts. Answers whether the service takes a plain one only. It is
     /// asked by deletions alone, because one that is full must be emptied.
-    pub(super) async fn know_how_to_delete(&self) -> Result<(), Failure> {
-        if self.deletes_plainly.get().is_some() {
-            return Ok(());
+    pub(super) async fn know_how_to_delete(&self) -> Result<bool, Failure> {
+        if let Some(plainly) = self.deletes_plainly.get() {
+            return Ok(*plainly);
         }
         let path = &format!("{PROBES}missing");
         // A service that cannot read such a signature may also call it wrong.
@@ -125,7 +125,7 @@ impl Inner {
                 other => {
                     other?;
                     let _ = self.deletes_plainly.set(false);
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
@@ -137,10 +137,10 @@ impl Inner {
                     "the S3 service refuses deletions that say for how long they count; one that the network delivers late may \
                      remove what was written again meanwhile"
                 );
-                Ok(())
+                Ok(true)
             }
             // Nothing may be deleted either way.
-            Err(failure) if is_refusal(&failure) => Ok(()),
+            Err(failure) if is_refusal(&failure) => Ok(false),
             Err(failure) => Err(failure),
         }
     }

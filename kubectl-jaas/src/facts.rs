@@ -25,6 +25,7 @@ use jaas_findings::{Facts, Known, Why};
 use jiff::Timestamp;
 
 use crate::cli::{Depth, OperatorArgs, RoadArgs};
+use crate::deployments;
 use crate::lease::Place;
 use crate::operator::Operator;
 use crate::road::Site;
@@ -74,20 +75,20 @@ pub(crate) enum Stopped {
 pub(crate) async fn gather(session: &Session, ask: &Ask<'_>) -> Result<Gathered, Stopped> {
     let namespace = ask.operator.operator_namespace.as_deref();
     let mut facts = Facts::empty(Timestamp::now());
-    let (deployments, listed, artifacts, definitions, consumers) = tokio::join!(
-        operator::deployments(session),
+    let (everywhere, listed, artifacts, definitions, consumers) = tokio::join!(
+        deployments::list(session, None),
         snippets::list(session, &ask.scope),
         snippets::artifacts(session, &ask.scope),
         operator::definitions(session),
         consumers::find(session),
     );
     let listed = match listed {
-        Err(error) if is_the_end(&error) || deployments.is_err() && tell::is_refused(&error) => {
+        Err(error) if is_the_end(&error) || everywhere.is_err() && tell::is_refused(&error) => {
             return Err(Stopped::Session(error));
         }
         listed => listed,
     };
-    let found = operator::choose(session, deployments, namespace, &mut facts.operator).await?;
+    let found = operator::choose(session, everywhere, namespace, &mut facts.operator).await?;
     facts.operator.definitions = definitions;
     facts.artifacts = artifacts.map(|all| snippets::ours(all, &ask.scope, listed.as_deref().ok())).into_known();
     facts.operator.implementation = snippets::implementation(listed.as_deref().ok());

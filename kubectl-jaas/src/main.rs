@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod complete;
 mod consumers;
+mod deployments;
 mod exit;
 mod facts;
 mod hint;

@@ -26,7 +26,7 @@ use crate::artifacts::custody::{self, Custody};
 use crate::artifacts::orphans::forced::Forced;
 use crate::artifacts::room::Room;
 use crate::artifacts::{heal, orphans, scrub, sweep};
-use crate::capacity::{self, Need};
+use crate::capacity;
 use crate::cleanup;
 use crate::cluster::connect;
 use crate::cluster::events::Events;
@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
         None => {}
     }
     match Config::new(args.run, environment()) {
-        Ok(config) => match Need::of(&config).fits(capacity::limit()) {
+        Ok(mut config) => match capacity::settle(&mut config, capacity::limit()) {
             Ok(()) => run(config),
             Err(little) => complain(&little.to_string(), USAGE),
         },
@@ -128,6 +128,10 @@ fn clean_up(settings: &config::Cleanup) -> ExitCode {
         Ok(patience) => patience,
         Err(why) => return complain(&format!("--timeout: {why}, got `{}`", settings.timeout), USAGE),
     };
+    let selector = match jaas_api::selector::parse(&settings.label_selector) {
+        Ok(selector) => selector,
+        Err(why) => return complain(&format!("--label-selector: {why}"), USAGE),
+    };
     let namespaces: Vec<_> =
         settings.namespaces.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -138,7 +142,7 @@ fn clean_up(settings: &config::Cleanup) -> ExitCode {
         let client =
             Client::try_from(connect::load(settings.kubeconfig.as_deref()).await?).context("making a client")?;
         let failed = "deleting the snippets; look at them with: kubectl get jsonnetsnippets -A";
-        cleanup::cleanup(&client, &namespaces, patience).await.context(failed)
+        cleanup::cleanup(&client, &namespaces, &selector, patience).await.context(failed)
     });
     match cleaned {
         Ok(done) => {

@@ -30,11 +30,11 @@ pub struct Need {
 }
 
 impl Need {
-    /// What these settings need.
+    /// What these settings need. The HTTP renderer alone keeps neither artifacts nor sources.
     pub fn of(config: &Config) -> Self {
         Self {
-            storage_cache: config.storage.cache_bytes,
-            source_cache: config.sources.cache_bytes,
+            storage_cache: if config.operator { config.storage.cache_bytes } else { 0 },
+            source_cache: if config.operator { config.sources.cache_bytes } else { 0 },
             evaluations: u64::try_from(config.evaluation.max_concurrent).unwrap_or(u64::MAX),
             evaluation: config.evaluation.memory_bytes,
         }
@@ -56,6 +56,20 @@ impl Need {
             _ => Ok(()),
         }
     }
+}
+
+/// Lets as many evaluations run as the limit holds, where nobody said how many, and judges the limit.
+///
+/// # Errors
+/// [`TooLittle`] where it does not hold what was said, or not even one.
+pub fn settle(config: &mut Config, limit: Option<u64>) -> Result<(), TooLittle> {
+    let need = Need::of(config);
+    if let (true, Some(limit)) = (config.evaluation.is_bounded_by_memory, limit) {
+        let rest = limit.saturating_sub(Need { evaluations: 0, ..need }.bytes());
+        let held = usize::try_from(rest / need.evaluation.max(1)).unwrap_or(usize::MAX);
+        config.evaluation.max_concurrent = config.evaluation.max_concurrent.min(held).max(1);
+    }
+    Need::of(config).fits(limit)
 }
 
 /// The container may use less memory than its settings need.
@@ -108,7 +122,12 @@ fn limit_of(own: &str, mounted: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use clap::Parser as _;
+
     use super::*;
+    use crate::config::Args;
 
     const NEED: Need = Need { storage_cache: 64 << 20, source_cache: 32 << 20, evaluations: 2, evaluation: 256 << 20 };
 
@@ -130,6 +149,29 @@ mod tests {
             NEED.fits(Some((800 << 20) - 1)).unwrap_err().to_string(),
             "the container's memory limit is 800Mi, and the settings need 800Mi: 128Mi for the operator, 64Mi for --storage-cache, 96Mi for three times --source-cache, 512Mi for 2 evaluations (--max-concurrent-evals) of 256Mi (--evaluation-memory). Raise the limit (chart value resources.memory) or lower these flags"
         );
+    }
+
+    #[test]
+    fn a_number_that_nobody_chose_gives_way_to_the_limit() {
+        let config = |args: &[&str]| {
+            let needed =
+                ["", "--enable-flux-integration", "--storage-path=/store", "--storage-base-url=http://jaas.test"];
+            let args = Args::try_parse_from(needed.iter().chain(args)).unwrap();
+            Config::new(args.run, BTreeMap::new()).unwrap()
+        };
+        // 288 MiB for the operator and its caches, and 256 MiB for each evaluation.
+        let config_of = |args: &[&str], limit: u64| {
+            let mut config = config(args);
+            settle(&mut config, Some(limit << 20)).map(|()| config.evaluation.max_concurrent)
+        };
+        assert_eq!(config_of(&[], 288 + 256), Ok(1));
+        assert_eq!(config_of(&[], 288 + 3 * 256 - 1), Ok(2));
+        assert_eq!(config_of(&[], 288 + 256 - 1).unwrap_err().need.evaluations, 1);
+        assert_eq!(config_of(&["--max-concurrent-evals=2"], 288 + 2 * 256), Ok(2));
+        assert_eq!(config_of(&["--max-concurrent-evals=2"], 288 + 256).unwrap_err().need.evaluations, 2);
+        let alone = Args::try_parse_from(["", "--max-concurrent-evals=1"]).unwrap().run;
+        let alone = Need::of(&Config::new(alone, BTreeMap::new()).unwrap());
+        assert_eq!(alone.bytes(), (128 + 256) << 20, "the HTTP renderer alone keeps nothing");
     }
 
     #[test]

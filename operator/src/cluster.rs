@@ -5,6 +5,7 @@ pub mod connect;
 pub mod events;
 pub mod health;
 pub mod merge;
+pub mod names;
 pub mod observe;
 pub mod tenant;
 pub mod watch;

@@ -118,6 +118,8 @@ pub struct Evaluation {
     pub max_stack: u32,
     /// Workers that run at once.
     pub max_concurrent: usize,
+    /// Whether their number gives way to the memory limit, since nobody chose it.
+    pub is_bounded_by_memory: bool,
     /// Address space of a worker in bytes.
     pub memory_bytes: u64,
 }

@@ -26,6 +26,7 @@ use crate::cluster::{merge, write};
 use crate::graph::{Input, Name};
 use crate::snippet::World;
 use crate::snippet::outcome::{Refusal, chain};
+use crate::snippet::unwatched;
 use crate::source::resolve;
 
 /// How often changes are looked for.
@@ -81,13 +82,15 @@ impl Teller {
         let ready: Vec<_> = self.due.iter().filter(|name| !self.written.contains_key(name)).cloned().collect();
         for name in ready {
             match self.tell(&name).await {
-                Ok(written) => {
+                Ok(None) => {}
+                Ok(Some(written)) => {
                     self.due.remove(&name);
                     if written {
                         self.written.insert(name, now);
                     }
                 }
                 Err(error) => {
+                    self.written.insert(name.clone(), now);
                     let Name { namespace, name } = name;
                     tracing::warn!(
                         namespace,
@@ -100,21 +103,27 @@ impl Teller {
         }
     }
 
-    /// Writes what is new, and answers whether there was something.
-    async fn tell(&self, name: &Name) -> Result<bool, String> {
+    /// Writes what is new, and answers whether there was something; `None` as long as that cannot be told.
+    async fn tell(&self, name: &Name) -> Result<Option<bool>, String> {
         let world = &self.world;
         let reference = ObjectRef::new(&name.name).within(&name.namespace);
-        let Some(library) = world.libraries.get(&reference) else { return Ok(false) };
+        let Some(library) = world.libraries.get(&reference) else { return Ok(Some(false)) };
+        if let Some(reference) = &library.spec.source_ref
+            && !world.sources.is_listed(reference.kind)
+            && world.sources.refusal(reference.kind, reference.namespace_or(&name.namespace)).is_none()
+        {
+            return Ok(None);
+        }
         let contents = contents(world, &library).await;
         let dependents = world.graph.users(&Input::Library(name.clone())).len();
         let status = status(&library, &contents, dependents, Timestamp::now());
         let patch = difference(library.status.as_ref(), &status);
         if patch.is_empty() {
-            return Ok(false);
+            return Ok(Some(false));
         }
         let permit = world.permit().map_err(|error| chain(&error))?;
         let written = write::patch_status(&permit, &world.client, &*library, patch).await;
-        written.map(|_| true).map_err(|error| chain(&error))
+        written.map(|_| Some(true)).map_err(|error| chain(&error))
     }
 }
 
@@ -141,6 +150,10 @@ async fn contents(world: &World, library: &JsonnetLibrary) -> Result<Contents, R
 }
 
 async fn of_source(world: &World, namespace: &str, reference: &SourceRef) -> Result<Contents, Refusal> {
+    let of = reference.namespace_or(namespace);
+    if let Some(why) = world.sources.refusal(reference.kind, of) {
+        return Err(Refusal::new(Reason::RBACDenied, unwatched::sentence(reference.kind, &why)));
+    }
     let (source, folder) = resolve::cached(world, namespace, reference)?;
     let upstream = upstream::read(&source).map_err(|error| {
         let reason = match error {
@@ -149,8 +162,9 @@ async fn of_source(world: &World, namespace: &str, reference: &SourceRef) -> Res
         };
         Refusal::new(reason, format!("{} {}: {error}", reference.kind.as_str(), reference.name))
     })?;
-    if let Some(failure) = world.shelf.failure(&upstream).await {
-        return Err(Refusal::new(Reason::SourceFetchFailed, failure.to_string()));
+    if let Some(failure) = world.shelf.failure(&upstream, &folder).await {
+        let named = format!("{} {}", reference.kind.as_str(), reference.name);
+        return Err(resolve::not_fetched(reference.kind, &named, &failure));
     }
     let files = world.shelf.peek(&upstream, &folder).await;
     if files.as_ref().is_some_and(|files| files.is_empty()) {
@@ -172,7 +186,17 @@ fn status(
     now: Timestamp,
 ) -> LibraryStatus {
     let previous = library.status.clone().unwrap_or_default();
-    let (ready, reason, message) = match contents {
+    // The same archive holds the same files, also where nobody has fetched it since a start.
+    let is_same = |contents: &Contents| {
+        previous.digest.as_deref() == Some(&contents.digest)
+            && previous.observed_generation == library.metadata.generation
+    };
+    let known = previous.files.and_then(|files| usize::try_from(files).ok());
+    let contents = contents.clone().map(|contents| match contents {
+        Contents { files: None, .. } if is_same(&contents) => Contents { files: known, ..contents },
+        contents => contents,
+    });
+    let (ready, reason, message) = match &contents {
         Ok(Contents { files: Some(1), .. }) => ("True", Reason::Synced, "1 file".to_owned()),
         Ok(Contents { files: Some(files), .. }) => ("True", Reason::Synced, format!("{files} files")),
         Ok(Contents { files: None, .. }) => ("True", Reason::Synced, "not fetched: nobody needed it yet".to_owned()),
@@ -248,6 +272,13 @@ mod tests {
         let fetched = status(&library, &contents(Some(1)), 1, later);
         let patch = difference(library.status.as_ref(), &fetched);
         assert_eq!(patch.keys().collect::<Vec<_>>(), ["conditions", "files"]);
+        library.status = Some(fetched.clone());
+        let restarted = status(&library, &contents(None), 1, later);
+        assert!(difference(library.status.as_ref(), &restarted).is_empty(), "what is in it was told before a restart");
+        let moved_on = Ok(Contents { files: None, digest: "sha256:01".to_owned(), source_revision: None });
+        assert_eq!(status(&library, &moved_on, 1, later).files, None);
+        library.metadata.generation = Some(4);
+        assert_eq!(status(&library, &contents(None), 1, later).files, None, "another folder of it, perhaps");
         assert_eq!(
             fetched.ready().unwrap().last_transition_time,
             Time(Timestamp::UNIX_EPOCH),

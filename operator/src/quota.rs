@@ -43,6 +43,7 @@ const COUNT_AGAIN: Duration = Duration::from_secs(15);
 pub struct Quotas {
     share: Option<Share>,
     ledger: Arc<Ledger>,
+    counting: tokio::sync::Mutex<()>,
     /// Size of what a percentage is a share of, once it is known.
     whole: Mutex<Option<u64>>,
     /// Who was refused, by namespace, and how often in a row.
@@ -61,7 +62,13 @@ pub enum NotAdmitted {
 impl Quotas {
     /// A limit, if there is one, and the count that it is compared with.
     pub fn new(share: Option<Share>, ledger: Arc<Ledger>) -> Self {
-        Self { share, ledger, whole: Mutex::default(), waiting: Mutex::default() }
+        Self {
+            share,
+            ledger,
+            counting: tokio::sync::Mutex::default(),
+            whole: Mutex::default(),
+            waiting: Mutex::default(),
+        }
     }
 
     /// Bytes that the artifacts of one namespace may take; `None` where nothing limits them, or where the size of the whole is not known.
@@ -106,8 +113,11 @@ pub async fn admit(world: &World, seen: &Seen, content: &Content) -> Result<Opti
     if quotas.ledger.counted().is_none() {
         quotas.count(world).await.map_err(NotAdmitted::Store)?;
     }
-    let is_announced = seen.current.as_ref().is_some_and(|current| current.revision == *content.revision());
-    let Some(limit) = quotas.limit().filter(|_| !is_announced && !quotas.ledger.holds(key, content.revision())) else {
+    // What was published before is put again without asking. A record of it counts that nobody but the operator writes: artifacts are the
+    // tenants' to write.
+    let revision = content.revision().to_string();
+    let is_recorded = seen.snippet.status.as_ref().is_some_and(|status| status.revision.as_ref() == Some(&revision));
+    let Some(limit) = quotas.limit().filter(|_| !is_recorded && !quotas.ledger.holds(key, content.revision())) else {
         return Ok(None);
     };
     let Some(length) = packed(content.clone()).await else { return Ok(None) };
@@ -116,8 +126,12 @@ pub async fn admit(world: &World, seen: &Seen, content: &Content) -> Result<Opti
     if let Ok(grant) = ask() {
         return Ok(Some(grant));
     }
-    if !quotas.is_fresh(FRESH) {
-        quotas.count(world).await.map_err(NotAdmitted::Store)?;
+    {
+        // Of many who are refused at once one counts, and the others believe it.
+        let _counting = quotas.counting.lock().await;
+        if !quotas.is_fresh(FRESH) {
+            quotas.count(world).await.map_err(NotAdmitted::Store)?;
+        }
     }
     if let Ok(grant) = ask() {
         return Ok(Some(grant));

@@ -366,7 +366,9 @@ fn next_look(world: &World, seen: &Seen, judgement: &Judgement, collected: bool)
     let by_judgement = match judgement {
         Judgement::Published(_) | Judgement::Unchanged => {
             let unwatched = seen.unwatched.as_ref().map(|refusal| world.memory.recheck(&seen.key, refusal));
-            unwatched.into_iter().chain(interval(&snippet)).min()
+            let covers = |namespace: &str| world.sources.covers(namespace);
+            let outside = unwatched::again(&snippet, seen.key.namespace(), &world.libraries, covers);
+            unwatched.into_iter().chain(outside).chain(interval(&snippet)).min()
         }
         Judgement::Suspended => None,
         Judgement::Deferred(wait) => Some(*wait),

@@ -50,7 +50,7 @@ async fn a_bucket_is_listed_its_orphans_go_and_an_unfinished_upload_is_swept() {
         (Key::new(&bench.namespace.name, "gone").unwrap(), Content::document("x", b"orphan".to_vec()));
     store.put(&gone, content.clone()).await.unwrap();
     let orphan = gone.path(content.revision());
-    let unfinished = format!("{gone}/part-of-something");
+    let unfinished = format!("{gone}/sha256-{}.tar.gz", "0".repeat(64));
     store.begin_upload(&unfinished).await;
 
     let (files, end) = bench.inventory(&bench.token, "").await;

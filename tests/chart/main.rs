@@ -5,6 +5,8 @@ mod alerts;
 mod cleanup;
 mod dashboard;
 mod helm;
+mod memory;
+mod network;
 mod pods;
 mod refusals;
 mod security;
@@ -255,6 +257,22 @@ async fn people_on_call_and_the_endpoint_may_what_they_need_and_no_more() {
     let all = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(lacking("on-call"), all(&[&nobody]));
     assert_eq!(lacking("developers"), all(&[&nobody, &who_acts]));
+
+    // Their rights are in one namespace, and the operator is found there without being told.
+    let asked = |args: &[&str]| {
+        let kubeconfig = plane.kubeconfig(&Identity::Admin).unwrap();
+        let mut command = Command::new(environment::value(environment::PLUGIN).unwrap());
+        command.args(args).args(["--as=kim", "--as-group=on-call"]).env("KUBECONFIG", kubeconfig).output().unwrap()
+    };
+    let report: Value = serde_json::from_slice(&asked(&["version", "-o", "json", "-n", &namespace]).stdout).unwrap();
+    let found = report["components"].to_string();
+    assert!(found.contains(&format!("{namespace}/jaas,")), "{report:#}");
+    let leader = asked(&["leader", "-n", &namespace]);
+    assert!(!said(&leader).contains("deployments"), "{}", said(&leader));
+    let elsewhere = asked(&["leader", "-n", "default"]);
+    assert_eq!(elsewhere.status.code(), Some(7), "{}", said(&elsewhere));
+    let way_out = "name the operator's namespace with --operator-namespace or JAAS_OPERATOR_NAMESPACE";
+    assert!(said(&elsewhere).contains(way_out), "{}", said(&elsewhere));
 }
 
 /// Runs the operator with the arguments of a Pod. Nothing is there that a Pod would find, so it ends early.

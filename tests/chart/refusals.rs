@@ -4,7 +4,12 @@ use super::helm::Helm;
 use super::said;
 
 /// Settings, and what is said of them.
-const REFUSED: [(&[&str], &str); 36] = [
+const REFUSED: [(&[&str], &str); 38] = [
+    (
+        &["resources.memory=543Mi"],
+        r#"resources.memory: must be at least 544Mi, or the operator does not start: 288Mi for itself and its caches (operator.storage.cache, and operator.sources.cache three times), and 256Mi for an evaluation (arguments.evaluationMemory); got "543Mi""#,
+    ),
+    (&["operator.enabled=false", "resources.memory=300Mi"], "resources.memory: must be at least 384Mi"),
     (
         &["snippets.web=ghcr.io/example/web"],
         "snippets: images of snippets are for the HTTP renderer alone; set operator.enabled to false, or write JsonnetSnippets",

@@ -103,7 +103,7 @@ async fn evaluations_that_wait_run_and_cannot_start_are_told() {
         let mode = if yes { 0o755 } else { 0o644 };
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    let args = ["--max-concurrent-evals=1", "--max-concurrent-reconciles=1", "--evaluation-timeout=6s"];
+    let args = ["--max-concurrent-evals=1", "--max-concurrent-reconciles=4", "--evaluation-timeout=6s"];
     let options = OperatorOptions {
         args: args.map(ToOwned::to_owned).to_vec(),
         program: Some(program.clone()),
@@ -132,9 +132,11 @@ async fn evaluations_that_wait_run_and_cannot_start_are_told() {
         bench.create(&format!("endless{n}"), ENDLESS).await;
     }
     bench.series("jaas_eval_in_flight", &[], |value| value == 1.0).await;
+    // Of four reconciles one namespace has three, of which one is evaluated.
+    bench.series("jaas_eval_waiting", &[], |value| value == 2.0).await;
     bench.series("jaas_eval_max_concurrent", &[], |value| value == 1.0).await;
     bench.series("jaas_eval_outstanding_timed_out", &[], |value| value == 0.0).await;
-    bench.series("controller_runtime_active_workers", &[controller], |value| value == 1.0).await;
+    bench.series("controller_runtime_active_workers", &[controller], |value| value == 3.0).await;
     bench.series("workqueue_depth", &[("name", "jsonnetsnippet"), controller], some).await;
     bench.series("jaas_eval_duration_seconds_count", &[("result", "timeout")], some).await;
 }

@@ -31,14 +31,29 @@ const NEAR_NUMBERS: [Difference; 2] = [
     difference("[0.1 + 0.2] != [0.3]", Some("false"), Some("true")),
 ];
 
-/// `%` with whole numbers beyond 64 bits, and with widths of strings, which are bytes.
-const FORMATTED: [Difference; 2] = [
+/// `%` with whole numbers beyond 64 bits, with widths of strings, which are bytes, and with exponents and long fractions.
+const FORMATTED: [Difference; 8] = [
+    difference("'%g' % 1000000", Some("\"1e+06\""), Some("\"1000000\"")),
+    difference("'%e' % 1000", Some("\"1.000000e+03\""), Some("\"10.000000e+02\"")),
+    difference("'%x' % -2.25", Some("\"-2\""), Some("\"-3\"")),
+    difference("'%#x' % 0", Some("\"0\""), Some("\"0x0\"")),
+    difference("'%.17f' % 0.1", Some("\"0.10000000000000002\""), Some("\"0.10000000000000000\"")),
+    difference("'%.19f' % 0.99", Some("\"0.9223372036854775807\""), Some("\"0.9900000000000000000\"")),
     difference("'%d' % 1e20", Some("\"9223372036854775807\""), Some("\"100000000000000000000\"")),
     difference("'%3s|' % 'é'", Some("\" é|\""), Some("\"  é|\"")),
 ];
 
-/// `~` takes a whole product for its operand.
-const COMPLEMENT: [Difference; 1] = [difference("~6 * 2", Some("-13"), Some("-14"))];
+/// A sign or `~` takes a whole product for its operand, which shows behind `/` and `%` and with `~`.
+const UNARY: [Difference; 4] = [
+    difference("~6 * 2", Some("-13"), Some("-14")),
+    difference("12 / -2 / 3", Some("-18"), Some("-2")),
+    difference("local a = 10, b = 4, c = 2; a / -b * c", Some("-1.25"), Some("-5")),
+    difference("10 % -3 * 2", Some("4"), Some("2")),
+];
+
+/// An array that was cut out by `[a:b]` shows what it was cut from where it is indexed beyond its end.
+const CUT: [Difference; 2] =
+    [difference("[1, 2, 3, 4][1:2][1]", Some("3"), None), difference("[1, 2, 3, 4][:2][3]", Some("4"), None)];
 
 /// What go-jsonnet refuses, mostly extensions of the language.
 const TAKEN: [Difference; 5] = [
@@ -88,7 +103,8 @@ fn each_known_difference_is_still_there_and_is_what_is_told_of_it() {
         .iter()
         .chain(&NEAR_NUMBERS)
         .chain(&FORMATTED)
-        .chain(&COMPLEMENT)
+        .chain(&UNARY)
+        .chain(&CUT)
         .chain(&TAKEN)
         .chain(&REFUSED)
         .chain(&REMOVED)

@@ -314,7 +314,7 @@ async fn a_sweep_that_was_cut_short_in_the_object_store_is_finished_by_the_next_
     let bucket = S3Store::open(options).await.unwrap();
     let uploads = async || jaas_storage::store::Store::uploads(&bucket).await.unwrap().len();
     for n in 0..FILES {
-        bucket.begin_upload(&format!("{}/a/part-{n}", ward.namespace.name)).await;
+        bucket.begin_upload(&format!("{}/a/sha256-{n:064}.tar.gz", ward.namespace.name)).await;
     }
     let old = Command::new("find")
         .arg(server.bucket_directory().join(".sgwtmp"))

@@ -126,6 +126,25 @@ async fn each_hostile_program_is_told_what_it_did_and_the_operator_goes_on() {
 }
 
 #[tokio::test]
+async fn any_number_of_libraries_costs_no_more_than_an_evaluation_takes() {
+    let field = Field::with("aliases", &["--evaluation-memory=96Mi"]).await;
+    let process = field.operator.process().pid();
+    field.create_library("large", json!({"data.txt": "x".repeat(1 << 20)})).await;
+    // Half of the memory is what an evaluation may be given.
+    let libraries: Vec<_> =
+        (0..400).map(|n| json!({"kind": "JsonnetLibrary", "name": "large", "importPath": format!("a{n}")})).collect();
+    field.create("many", json!({"files": {"main.jsonnet": "1"}, "libraries": libraries})).await;
+    let refused = field.judged("many", "EvaluationOutOfMemory").await;
+    let told = message(&refused);
+    // As many as it takes to be too many, and no more of them.
+    assert!(told.contains("files and variables of 50332"), "{told}");
+    assert!(told.contains("exceed the 50331648 bytes that an evaluation takes"), "{told}");
+    field.patch("many", json!({"spec": {"libraries": libraries[..8]}})).await;
+    field.synced("many").await;
+    assert_eq!(field.operator.process().pid(), process);
+}
+
+#[tokio::test]
 async fn programs_by_chance_are_told_what_they_did_and_the_operator_goes_on() {
     let number = |variable: &str, otherwise: u64| {
         env::var(variable).ok().map_or(otherwise, |text| text.parse::<u64>().expect(variable))

@@ -148,7 +148,10 @@ async fn uploads_that_nobody_finished_are_found_and_swept() {
     let bed =
         Bed::on_bucket(&server, Settings { args: args(&["--storage-sweep-interval=0"]), ..Settings::default() }).await;
     let store = opened(&server).await;
-    store.begin_upload(&format!("{}/a/part", bed.namespace.name)).await;
+    let (artifact, backup) = (format!("a/sha256-{}.tar.gz", "0".repeat(64)), "a/backup.dump".to_owned());
+    for path in [&artifact, &backup] {
+        store.begin_upload(&format!("{}/{path}", bed.namespace.name)).await;
+    }
     // The server keeps an upload as a folder, whose time is when it began.
     let folder = server.bucket_directory().join(".sgwtmp");
     let aged = Command::new("find").arg(&folder).args(["-exec", "touch", "-d", "2 days ago", "{}", "+"]).status();
@@ -156,6 +159,8 @@ async fn uploads_that_nobody_finished_are_found_and_swept() {
     bed.finds(&["storage", "doctor"], "G607", "warning").await;
     bed.row("kubectl jaas storage sweep --multipart", &["--yes"], 0).await;
     assert_eq!(store.uploads().await.unwrap().len(), 0);
+    let left = store.begun_by_anybody().await;
+    assert!(left.len() == 1 && left[0].ends_with(&backup), "another program's upload goes on: {left:?}");
     let found = bed.is_well().await;
     assert!(found.get("G607").is_none(), "{:?}", found.codes());
 }

@@ -44,7 +44,7 @@ function(datasource='prometheus', title='JaaS operator', selector='', window='28
     ['Reconcile latency (p95)', [['p95', quantile(0.95, '5m', 'controller_runtime_reconcile_time_seconds', controller)]], 's'],
     ['Steps of a reconcile (p95)', [['{{stage}}', quantile(0.95, '5m', 'jaas_reconcile_stage_duration_seconds', by='le, stage')]], 's'],
     ['Queue depth', [['waiting', 'sum(%s)' % of('workqueue_depth', controller)]], 'short'],
-    ['Evaluations', [['run', 'sum(%s)' % of('jaas_eval_in_flight')], ['may run', 'max(%s)' % of('jaas_eval_max_concurrent')]], 'short'],
+    ['Evaluations', [['run', 'sum(%s)' % of('jaas_eval_in_flight')], ['wait', 'sum(%s)' % of('jaas_eval_waiting')], ['may run', 'max(%s)' % of('jaas_eval_max_concurrent')]], 'short'],
     ['Evaluations that were put off', [['per second', 'sum(%s)' % per('5m', 'jaas_eval_unavailable_total')]], 'ops'],
     ['Rendered bytes (p95)', [['p95', quantile(0.95, '6h', 'jaas_snippet_rendered_bytes')]], 'bytes'],
     ['Publishes that failed', [['{{cause}}', 'sum by (cause) (%s)' % per('5m', 'jaas_publish_failures_total')]], 'ops'],

@@ -1,8 +1,13 @@
 {{/* Labels by which objects of this release find each other. They never change: a Deployment's cannot. */}}
 {{- define "jaas.selector" -}}
+{{ include "jaas.selector.component" (list . "jaas") }}
+{{- end }}
+
+{{/* The same for Pods that are not the operator's. Takes a list: the root, the component. */}}
+{{- define "jaas.selector.component" -}}
 app.kubernetes.io/name: jaas
-app.kubernetes.io/component: jaas
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: {{ last . }}
+app.kubernetes.io/instance: {{ (first .).Release.Name }}
 app.kubernetes.io/part-of: jaas
 {{- end }}
 

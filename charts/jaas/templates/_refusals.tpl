@@ -13,6 +13,7 @@
 {{- if not (regexMatch "^[A-Za-z0-9._-]+$" (include "jaas.text" .Values.arguments.jsonnetEndpointPath)) }}
 {{- fail (printf "arguments.jsonnetEndpointPath: must be a word of A-Z a-z 0-9 . _ -, got %q" (toString .Values.arguments.jsonnetEndpointPath)) }}
 {{- end }}
+{{- include "jaas.refusals.memory" . }}
 {{- include "jaas.refusals.images" (list "additionalLibraries" .Values.additionalLibraries) }}
 {{- include "jaas.refusals.images" (list "snippets" .Values.snippets) }}
 {{- if .Values.operator.enabled }}

@@ -27,7 +27,7 @@ pub(crate) struct Targets {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Operator")]
 pub(crate) struct OperatorArgs {
-    /// Namespace of the operator; found by its label otherwise.
+    /// Namespace of the operator. Otherwise it is found by its label: in all namespaces, or where you may not list those, in the context's and in jaas-system.
     #[arg(long, value_name = "NAMESPACE", env = "JAAS_OPERATOR_NAMESPACE", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) operator_namespace: Option<String>,
     /// Name of the Lease by which one replica leads; read from the operator's arguments otherwise.

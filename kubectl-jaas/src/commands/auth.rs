@@ -10,6 +10,7 @@ use futures::{StreamExt as _, stream};
 use self::needs::{NEEDS, Need, Place};
 use super::{Error, Invocation, Verdict, find};
 use crate::cli::{AuthArgs, Format};
+use crate::deployments::USUAL_NAMESPACE;
 use crate::exit::Exit;
 use crate::session::{Session, Writes};
 use crate::view::{Detail, Report, Right};
@@ -26,8 +27,6 @@ const ALIASES: [(&str, &str); 5] = [
     ("find-orphans", "storage find-orphans"),
     ("reconcile-all", "reconcile"),
 ];
-/// Namespace of an operator that nobody named.
-const DEFAULT_OPERATOR_NAMESPACE: &str = "jaas-system";
 /// Namespace of Flux, where nobody says otherwise.
 const DEFAULT_FLUX_NAMESPACE: &str = "flux-system";
 
@@ -46,7 +45,7 @@ pub(super) async fn run(args: &AuthArgs, invocation: &Invocation<'_>, report: &m
     let flux = seen.as_ref().and_then(|it| it.argument("flux-namespace")).filter(|name| !name.is_empty());
     let places = Places {
         snippets: (!args.all_namespaces).then(|| session.namespace.clone()),
-        operator: found.unwrap_or_else(|| DEFAULT_OPERATOR_NAMESPACE.to_owned()),
+        operator: found.unwrap_or_else(|| USUAL_NAMESPACE.to_owned()),
         flux: flux.unwrap_or(DEFAULT_FLUX_NAMESPACE).to_owned(),
     };
     invocation.listener.say(&format!("rights {places}; {}", session.destination));
@@ -82,7 +81,7 @@ pub(super) fn yaml(args: &AuthArgs, namespace: Option<&str>) -> Result<String, E
     let needs = chosen(command.as_deref())?;
     let places = Places {
         snippets: (!args.all_namespaces).then(|| namespace.unwrap_or("default").to_owned()),
-        operator: args.operator.operator_namespace.clone().unwrap_or_else(|| DEFAULT_OPERATOR_NAMESPACE.to_owned()),
+        operator: args.operator.operator_namespace.clone().unwrap_or_else(|| USUAL_NAMESPACE.to_owned()),
         flux: DEFAULT_FLUX_NAMESPACE.to_owned(),
     };
     let name = command.map_or("kubectl-jaas".to_owned(), |name| format!("kubectl-jaas-{}", name.replace(' ', "-")));

@@ -1,6 +1,5 @@
 //! Finds the operator of a cluster: its Deployment, its Pods, its Lease.
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -8,8 +7,9 @@ use kube::api::ListParams;
 
 use super::Error;
 use crate::cli::OperatorArgs;
+use crate::deployments;
 use crate::lease::Place;
-use crate::operator::{self, LABEL, Operator, Replica};
+use crate::operator::{self, Operator, Replica};
 use crate::session::{self, Call, Session};
 
 /// The one operator that is meant; `None` where there is none.
@@ -17,26 +17,11 @@ use crate::session::{self, Call, Session};
 /// # Errors
 /// The list failed, or there are several and nothing says which.
 pub(super) async fn operator(session: &Session, args: &OperatorArgs) -> Result<Option<Operator>, Error> {
-    let namespace = args.operator_namespace.as_deref();
-    let mut found = deployments(session, namespace).await?;
+    let mut found = deployments::in_sight(session, args.operator_namespace.as_deref()).await?;
     if found.len() > 1 {
         return Err(Error::ManyOperators(found.iter().map(Operator::path).collect()));
     }
     Ok(found.pop())
-}
-
-/// Every operator in that namespace, or in all.
-///
-/// # Errors
-/// The list failed.
-pub(super) async fn deployments(session: &Session, namespace: Option<&str>) -> Result<Vec<Operator>, session::Error> {
-    let deployments: Api<Deployment> = match namespace {
-        Some(namespace) => Api::namespaced(session.client.clone(), namespace),
-        None => Api::all(session.client.clone()),
-    };
-    let call = Call::new("list", "apps", "deployments", &["list"]).within(namespace);
-    let listed = session.call(&call, deployments.list(&ListParams::default().labels(LABEL))).await?;
-    Ok(listed.items.into_iter().map(Operator).collect())
 }
 
 /// As [`operator()`], but there must be one.

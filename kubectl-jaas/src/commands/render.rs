@@ -89,6 +89,9 @@ pub(super) async fn content(
     Err(needs_linux())
 }
 
+/// Without the right to see the operator.
+const UNSEEN: &str = "the operator cannot be seen: its own variables and limits are left out";
+
 /// Everything that decides the result, and the operator where it can be seen.
 async fn gather(
     args: &RenderArgs,
@@ -102,7 +105,7 @@ async fn gather(
         // Without the right to see it, its own variables and limits are not known, which is said.
         let operator = find::operator(&session, &args.operator).await.ok().flatten();
         if operator.is_none() {
-            invocation.listener.say("the operator cannot be seen: its own variables and limits are left out");
+            invocation.listener.say(UNSEEN);
         }
         let (key, input) = live(&args.source, &session, operator.as_ref(), "render").await?;
         report.metadata.scope.namespaces = vec![key.namespace];
@@ -119,8 +122,11 @@ async fn gather(
     let session = Session::open(invocation.connection, invocation.run, Writes::Refused).await?;
     report.at(&session.destination);
     let operator = find::operator(&session, &args.operator).await.ok().flatten();
+    if operator.is_none() {
+        invocation.listener.say(UNSEEN);
+    }
     let input = complete(&session, operator.as_ref(), *snippet, &present).await?;
-    Ok((input, None))
+    Ok((input, operator))
 }
 
 /// A snippet of the cluster with its libraries.

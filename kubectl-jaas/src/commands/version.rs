@@ -1,7 +1,8 @@
 //! `version`: this program's and the operator's.
 
-use super::{Error, Invocation, Verdict, find};
+use super::{Error, Invocation, Verdict};
 use crate::cli::VersionArgs;
+use crate::deployments::{self, NAME_IT};
 use crate::exit::Exit;
 use crate::operator::{LABEL, Operator};
 use crate::session::{self, Session, Writes};
@@ -49,7 +50,7 @@ async fn operators(
     let namespace = args.operator.operator_namespace.as_deref();
     report.metadata.scope.all_namespaces = namespace.is_none();
     report.metadata.scope.namespaces.extend(namespace.map(str::to_owned));
-    let listed = find::deployments(&session, namespace).await;
+    let listed = deployments::in_sight(&session, namespace).await;
     if invocation.format.is_document()
         && listed.is_ok()
         && let Some(uid) = session.cluster_uid().await
@@ -63,9 +64,10 @@ async fn operators(
         ))]),
         Ok(found) => Ok(found.iter().map(component).collect()),
         // A person without that right still wants the client's version, and is not in error.
-        Err(session::Error::Forbidden { call, .. }) => {
-            Ok(vec![unknown(format!("no right to {call}; name the operator's namespace with --operator-namespace"))])
+        Err(session::Error::Forbidden { call, .. }) if namespace.is_none() => {
+            Ok(vec![unknown(format!("no right to {call}; {NAME_IT}"))])
         }
+        Err(session::Error::Forbidden { call, .. }) => Ok(vec![unknown(format!("no right to {call}"))]),
         Err(error) => Err(error.into()),
     }
 }

@@ -6,30 +6,14 @@ use jaas_findings::facts::operator::{Definition, Deployment};
 use jaas_findings::facts::{self, Flags};
 use jaas_findings::known::Obstacle;
 use jaas_findings::{Known, Subject, Why};
-use k8s_openapi::api::apps::v1::Deployment as Object;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use kube::api::ListParams;
 
 use super::{IntoKnown as _, Stopped, defaults, tell};
+use crate::deployments;
 use crate::lease::{Leadership, Place};
-use crate::operator::{LABEL, Operator};
+use crate::operator::Operator;
 use crate::session::{Call, Error, Session};
-
-/// Every Deployment of the cluster that looks like the operator.
-pub(super) async fn deployments(session: &Session) -> Result<Vec<Operator>, Error> {
-    list(session, None).await
-}
-
-async fn list(session: &Session, namespace: Option<&str>) -> Result<Vec<Operator>, Error> {
-    let deployments: Api<Object> = match namespace {
-        Some(namespace) => Api::namespaced(session.client.clone(), namespace),
-        None => Api::all(session.client.clone()),
-    };
-    let call = Call::new("list", "apps", "deployments", &["list"]).within(namespace);
-    let listed = session.call(&call, deployments.list(&ListParams::default().labels(LABEL))).await?;
-    Ok(listed.items.into_iter().map(Operator).collect())
-}
 
 /// Notes what is installed, and hands back the one operator that is meant.
 pub(super) async fn choose(
@@ -47,12 +31,16 @@ pub(super) async fn choose(
         }
         (Err(error), Some(namespace)) => {
             facts.installations = Known::No(tell::why(error));
-            list(session, Some(namespace)).await
+            deployments::list(session, Some(namespace)).await
         }
         (Err(error), None) => {
             facts.installations = Known::No(tell::why(error));
-            facts.deployment = Known::No(tell::why(error));
-            return Ok(None);
+            let near = if tell::is_refused(error) { deployments::nearby(session).await } else { Vec::new() };
+            if near.is_empty() {
+                facts.deployment = Known::No(tell::why(error));
+                return Ok(None);
+            }
+            Ok(near)
         }
     };
     let candidates = match candidates {

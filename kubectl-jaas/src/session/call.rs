@@ -11,6 +11,7 @@ pub(crate) struct Call {
     needs: &'static [&'static str],
     namespace: Option<String>,
     name: Option<String>,
+    way_out: Option<&'static str>,
 }
 
 impl Call {
@@ -27,7 +28,7 @@ impl Call {
         resource: &'static str,
         needs: &'static [&'static str],
     ) -> Self {
-        Self { verb, group, resource, needs, namespace: None, name: None }
+        Self { verb, group, resource, needs, namespace: None, name: None, way_out: None }
     }
 
     /// The same call in one namespace, or in all for `None`.
@@ -39,6 +40,12 @@ impl Call {
     /// The same call on one object.
     pub(crate) fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
+        self
+    }
+
+    /// The same call, and what helps whoever may not make it, other than the right.
+    pub(crate) fn or_else(mut self, way_out: &'static str) -> Self {
+        self.way_out = Some(way_out);
         self
     }
 
@@ -61,7 +68,11 @@ impl Call {
             Some(namespace) => format!("a Role in namespace `{namespace}`"),
             None => "a ClusterRole".to_owned(),
         };
-        rule(&place, self.group, self.resource, self.needs)
+        let rule = rule(&place, self.group, self.resource, self.needs);
+        match self.way_out {
+            Some(way_out) => format!("{way_out}; or {rule}"),
+            None => rule,
+        }
     }
 }
 

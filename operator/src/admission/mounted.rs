@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::{self, Served};
@@ -13,6 +14,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// Pause between two looks at the files.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Pause between two counts of the same trouble: whoever watches the counter sees that it lasts.
+const COUNTED_AGAIN: Duration = Duration::from_secs(300);
 
 /// Names of the files, as a Secret of type `kubernetes.io/tls` has them.
 const FILES: [&str; 2] = ["tls.crt", "tls.key"];
@@ -26,15 +30,20 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let mut told: Option<String> = None;
+    let mut counted = Instant::now();
     loop {
         let trouble = look(&directory, &current).await.err();
         match &trouble {
             None => condition.well(),
             Some(error) => condition.failed(error.clone()),
         }
-        if trouble != told {
+        let is_new = trouble != told;
+        if trouble.is_some() && (is_new || counted.elapsed() >= COUNTED_AGAIN) {
+            metrics.webhook().renewal_failed();
+            counted = Instant::now();
+        }
+        if is_new {
             if let Some(error) = &trouble {
-                metrics.webhook().renewal_failed();
                 let directory = directory.display().to_string();
                 tracing::warn!(
                     directory,
@@ -81,6 +90,20 @@ mod tests {
     fn write(directory: &Path, certificate: &str, key: &str) {
         std::fs::write(directory.join(FILES[0]), certificate).unwrap();
         std::fs::write(directory.join(FILES[1]), key).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_that_lasts_is_counted_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+        let current = Current::new(metrics.clone());
+        let condition = Condition::new(current.clone());
+        let running = tokio::spawn(run(folder.path().to_owned(), current, condition, metrics.clone(), stop.clone()));
+        tokio::time::sleep(2 * COUNTED_AGAIN + COUNTED_AGAIN / 2).await;
+        let text = metrics.encode().unwrap();
+        assert!(text.lines().any(|line| line == "jaas_webhook_cert_renewal_failures_total 3"), "{text}");
+        stop.cancel();
+        running.await.unwrap();
     }
 
     #[tokio::test]

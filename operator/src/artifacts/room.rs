@@ -1,6 +1,7 @@
 //! Makes room on a full store, or within a namespace's share of it: what no snippet keeps goes at once, whatever grace it still had.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use jaas_storage::Key;
@@ -15,36 +16,44 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// When a round was, and whether it freed anything.
 type Round = (Instant, bool);
 
-/// The last rounds. One over everything at a time, and one over a namespace.
+/// The last rounds. One over everything at a time, and one over each namespace.
 #[derive(Debug, Default)]
 pub struct Room {
     everywhere: Mutex<Option<Round>>,
-    namespaces: Mutex<HashMap<String, Round>>,
+    namespaces: std::sync::Mutex<HashMap<String, Arc<Mutex<Option<Round>>>>>,
+}
+
+impl Room {
+    /// The last round over a namespace. Those that nobody asks for, and that are of no use any more, are forgotten.
+    fn of(&self, namespace: &str) -> Arc<Mutex<Option<Round>>> {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_of_use = |round: &Option<Round>| round.is_some_and(|(at, _)| at.elapsed() < PAUSE);
+        namespaces.retain(|_, last| Arc::strong_count(last) > 1 || last.try_lock().is_ok_and(|last| is_of_use(&last)));
+        Arc::clone(namespaces.entry(namespace.to_owned()).or_default())
+    }
 }
 
 /// Removes what the snippets do not keep, and answers whether that freed anything. Snippets that are being reconciled are spared, but
 /// for the one that asks: they may be about to announce a file that nothing names yet.
 pub async fn make(world: &World, asking: &Key) -> bool {
-    let mut last = world.room.everywhere.lock().await;
+    once(&world.room.everywhere, || round(world, asking, None)).await
+}
+
+/// The same among the snippets of the asking one's namespace only.
+pub async fn make_in(world: &World, asking: &Key) -> bool {
+    once(&world.room.of(asking.namespace()), || round(world, asking, Some(asking.namespace()))).await
+}
+
+/// A round, or the answer of one that was a moment ago.
+async fn once<F: Future<Output = bool>>(last: &Mutex<Option<Round>>, round: impl FnOnce() -> F) -> bool {
+    let mut last = last.lock().await;
     if let Some((at, freed)) = *last
         && at.elapsed() < PAUSE
     {
         return freed;
     }
-    let freed = round(world, asking, None).await;
+    let freed = round().await;
     *last = Some((Instant::now(), freed));
-    freed
-}
-
-/// The same among the snippets of the asking one's namespace only.
-pub async fn make_in(world: &World, asking: &Key) -> bool {
-    let mut last = world.room.namespaces.lock().await;
-    last.retain(|_, (at, _)| at.elapsed() < PAUSE);
-    if let Some((_, freed)) = last.get(asking.namespace()) {
-        return *freed;
-    }
-    let freed = round(world, asking, Some(asking.namespace())).await;
-    last.insert(asking.namespace().to_owned(), (Instant::now(), freed));
     freed
 }
 

@@ -83,6 +83,9 @@ pub struct Cleanup {
     /// Namespaces whose snippets are deleted, separated by commas; all when empty.
     #[arg(long, default_value = "", value_name = "NAMES")]
     pub namespaces: String,
+    /// Only snippets with these labels; all when empty.
+    #[arg(long, default_value = "", value_name = "SELECTOR")]
+    pub label_selector: String,
     /// Kubeconfig to use; otherwise KUBECONFIG, the default path, the pod's own account.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -187,7 +190,7 @@ pub struct Run {
     /// Depth of the evaluation's stack; 0 means the engine's own.
     #[arg(long, help_heading = "Evaluation", default_value = "500", value_name = "N")]
     pub max_stack: String,
-    /// Evaluations that run at once; 0 means as many as the container has processors, at least three.
+    /// Evaluations that run at once; 0 means as many as the container has processors, at least three, and no more than its memory limit holds.
     #[arg(long, help_heading = "Evaluation", default_value = "0", value_name = "N")]
     pub max_concurrent_evals: String,
     /// Memory of one evaluation, at least 96Mi; 64Mi of it are its stack. The container must have room for all that run at once.

@@ -208,6 +208,7 @@ fn evaluation(run: &Run, mistakes: &mut Mistakes) -> Evaluation {
             0 => processors.max(3),
             number => number,
         },
+        is_bounded_by_memory: max_concurrent == 0,
         memory_bytes: mistakes.read("evaluation-memory", &run.evaluation_memory, |text| match value::bytes(text)? {
             enough if enough >= LEAST_MEMORY => Ok(enough),
             _ => Err("must be at least 96Mi: 64Mi are the evaluation's stack".to_owned()),

@@ -8,6 +8,7 @@ use jaas_storage::artifact::path;
 
 use super::inputs::{Own, Tree};
 use super::outcome::Refusal;
+use crate::cluster::names;
 use crate::cluster::tenant::Account;
 use crate::config::Snippets;
 use crate::graph::Name;
@@ -59,7 +60,7 @@ pub fn account(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Account,
         ));
     }
     // The name becomes a part of the path of a request that is made with our own rights.
-    if !is_account_name(name) {
+    if !names::is_name(name) {
         return Err(Refusal::new(
             Reason::ServiceAccountMissing,
             format!("spec.serviceAccountName {name:?} is no name of a ServiceAccount; name one of this namespace"),
@@ -67,16 +68,6 @@ pub fn account(snippet: &JsonnetSnippet, settings: &Snippets) -> Result<Account,
     }
     let namespace = snippet.metadata.namespace.clone().unwrap_or_default();
     Ok(Account { namespace, name: name.to_owned() })
-}
-
-/// Whether Kubernetes takes it for a name (RFC 1123, a subdomain).
-fn is_account_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let end = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        end(label.as_bytes().first()) && end(label.as_bytes().last()) && label.bytes().all(inside)
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 fn aliases(libraries: &[LibraryRef], is_mounted: impl Fn(&str) -> bool) -> Result<(), Refusal> {
@@ -205,7 +196,7 @@ fn entry(snippet: &JsonnetSnippet, is_there: bool) -> Result<(), Refusal> {
     Err(Refusal::new(Reason::InvalidSpec, message))
 }
 
-/// Whether a reference leads out of the snippet's namespace although that is refused.
+/// Whether a reference leads out of the snippet's namespace although that is refused, or to what no object can be.
 ///
 /// # Errors
 /// The refusal.
@@ -219,6 +210,13 @@ pub fn library_namespace(library: &LibraryRef, owner: &str, settings: &Snippets)
                 library.name
             ),
         ));
+    }
+    // Both become parts of a request's path.
+    for (field, name) in [("name", library.name.as_str()), ("namespace", namespace)] {
+        if !names::is_name(name) {
+            let what = format!("spec.libraries: {field} {name:?} is no name that an object can have; correct it");
+            return Err(Refusal::new(Reason::InvalidSpec, what));
+        }
     }
     Ok(())
 }

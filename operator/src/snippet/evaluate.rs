@@ -62,7 +62,9 @@ async fn run(
     stopwatch: &mut Stopwatch,
 ) -> Attempt<Result<Vec<u8>, Refusal>> {
     // The request is made once it is its turn: a thousand that wait should not hold a thousand copies of their files.
+    let waiting = world.metrics.evaluation_waits();
     let turn = stopwatch.time(world, Stage::Queue, world.turns.take(seen.key.namespace())).await;
+    drop(waiting);
     let _evaluating = world.suspects.evaluating(&seen.key);
     let _running = world.metrics.evaluation_started();
     let request = request(world, seen, gathered);

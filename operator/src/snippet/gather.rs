@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jaas_api::source::{LibraryRef, SourceRef};
 use jaas_api::{JsonnetLibrary, Reason};
+use jaas_render::worker::EvaluateError;
 use kube::{Api, Client};
 use tracing::Instrument;
 
@@ -67,7 +68,7 @@ pub async fn gather<'a>(
             Ok(files) => files,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let libraries = match libraries(world, &tenant, seen).await? {
+        let libraries = match libraries(world, &tenant, seen, files.bytes()).await? {
             Ok(libraries) => libraries,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -122,20 +123,30 @@ async fn own<'a>(
     read
 }
 
-/// The snippet's libraries by alias.
+/// The snippet's libraries by alias, beside so many bytes of its own files. They are given up as soon as all of it together is more than an
+/// evaluation takes: any number of libraries may be named, and each alias is a copy.
 async fn libraries(
     world: &World,
     tenant: &Tenant,
     seen: &Seen,
+    mut bytes: u64,
 ) -> Attempt<Result<BTreeMap<String, Tree<'static>>, Refusal>> {
     let span = trace::resolve_libraries();
     let read = async {
         let mut libraries = BTreeMap::new();
         for reference in &seen.snippet.spec.libraries {
             match library(world, tenant, seen.key.namespace(), reference).await? {
-                Ok(found) => libraries.insert(reference.alias().to_owned(), found),
+                Ok(found) => {
+                    bytes = bytes.saturating_add(found.bytes());
+                    libraries.insert(reference.alias().to_owned(), found);
+                }
                 Err(refusal) => return Ok(Err(refusal)),
-            };
+            }
+            let limit = world.workers.limits().input_bytes();
+            if bytes > limit {
+                let reason = Reason::EvaluationOutOfMemory;
+                return Ok(Err(Refusal::new(reason, chain(&EvaluateError::TooLarge { bytes, limit }))));
+            }
         }
         Ok(Ok(libraries))
     };
@@ -209,7 +220,10 @@ async fn library(
                 return Ok(Err(Refusal::new(Reason::LibraryNotFound, what)));
             }
             let context = format!("reading JsonnetLibrary {namespace}/{}", reference.name);
-            let refusal = tenant_request(&context, error)?;
+            let refusal = tenant_request(&context, error);
+            let refusal = refusal.map_err(|deferred| {
+                if foreign { deferred.redacted(unreachable(reference, namespace)) } else { deferred }
+            })?;
             return Ok(Err(if foreign && refusal.reason != Reason::ServiceAccountMissing {
                 Refusal::new(refusal.reason, unreachable(reference, namespace))
             } else {
@@ -233,7 +247,10 @@ async fn library(
         return Ok(Err(refuse(Refusal::new(Reason::InvalidSpec, what))));
     };
     // The library's own namespace decides what its reference means; the rights are those of the snippet.
-    let files = match source::resolve(world, tenant, namespace, &source).await? {
+    let resolved = source::resolve(world, tenant, namespace, &source).await;
+    let resolved = resolved
+        .map_err(|deferred| if foreign { deferred.redacted(unreachable(reference, namespace)) } else { deferred });
+    let files = match resolved? {
         Ok(fetched) => fetched,
         Err(refusal) => return Ok(Err(refuse(refusal))),
     };

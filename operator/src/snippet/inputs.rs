@@ -50,6 +50,18 @@ impl Tree<'_> {
         }
     }
 
+    /// Bytes of the files and of their names, as an evaluation is given them.
+    pub fn bytes(&self) -> u64 {
+        let sum = |sizes: &mut dyn Iterator<Item = (&String, usize)>| {
+            sizes.map(|(name, size)| (name.len() + size) as u64).sum()
+        };
+        match self {
+            Self::Inline(files) => sum(&mut files.iter().map(|(name, file)| (name, file.len()))),
+            Self::Fetched(fetched) => sum(&mut fetched.files.iter().map(|(name, file)| (name, file.len()))),
+            Self::Mounted(library) => sum(&mut library.files.iter().map(|(name, file)| (name, file.len()))),
+        }
+    }
+
     /// Whether there is no file.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

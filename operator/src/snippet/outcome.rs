@@ -141,6 +141,12 @@ impl Deferred {
         }
     }
 
+    /// The same without what concerns another namespace, which goes to the log alone.
+    pub fn redacted(self, message: String) -> Self {
+        tracing::warn!(error = chain(&self), "{message}");
+        Self { operation: message, source: None, ..self }
+    }
+
     /// Leadership ended while the snippet was worked on; whoever leads now works on it.
     pub fn not_leader(error: NotLeader) -> Self {
         Self {

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jaas_storage::{Digest, Key};
+use sha2::{Digest as _, Sha256};
 
 /// How long a suspect waits after a first death; doubled with each further one.
 const FIRST: Duration = Duration::from_secs(1);
@@ -22,8 +23,8 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often it does so, for each second that it had to wait at first; others do not keep it waiting for ever.
 const PATIENCE: u32 = 30;
-/// Between namespace and name, neither of which can hold it.
-const SEPARATOR: char = '_';
+/// End of the name of a file that is kept for a suspect which was not evaluated yet in this life: two of them do not clear each other.
+const WAITING: &str = ".waiting";
 /// The file that a living process has locked.
 const LOCK: &str = "lock";
 
@@ -100,7 +101,7 @@ impl Suspects {
         if let Some(folder) = &self.folder {
             // Without the file everything works but the order after a death, so an error is no reason to stop. The write ends in
             // the page cache and is far cheaper than a change of threads.
-            let _ = fs::write(folder.file(key), deaths.to_string());
+            let _ = fs::write(folder.file(key), text(key, deaths));
         }
         Evaluating { suspects: self, key: key.clone() }
     }
@@ -111,6 +112,7 @@ impl Drop for Evaluating<'_> {
         self.suspects.known().remove(&self.key);
         if let Some(folder) = &self.suspects.folder {
             let _ = fs::remove_file(folder.file(&self.key));
+            let _ = fs::remove_file(folder.waiting(&self.key));
         }
     }
 }
@@ -126,27 +128,46 @@ impl Folder {
         Ok(Self { path, _lock: lock })
     }
 
-    /// The files of the previous life, which are gone then: whoever is not evaluated in this one was not to blame.
+    /// Whom the previous life leaves behind, and in how many lives in a row each was being evaluated at the end. Who still waited then keeps
+    /// the number.
     fn take(&self) -> HashMap<Key, u32> {
-        let mut deaths = HashMap::new();
+        let mut deaths: HashMap<Key, u32> = HashMap::new();
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some(key) = name.to_str().and_then(key_of) else { continue };
-            let before: u32 = fs::read_to_string(entry.path()).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-            deaths.insert(key, before.saturating_add(1));
-            let _ = fs::remove_file(entry.path());
+            let Some((key, before)) = fs::read_to_string(entry.path()).ok().as_deref().and_then(read) else { continue };
+            let died = u32::from(entry.path() == self.file(&key));
+            let known = deaths.entry(key).or_default();
+            *known = (*known).max(before.saturating_add(died));
+        }
+        for (key, deaths) in &deaths {
+            let kept = fs::write(self.waiting(key), text(key, *deaths));
+            if kept.is_ok() {
+                let _ = fs::remove_file(self.file(key));
+            }
         }
         deaths
     }
 
+    /// Named by a digest: namespace and name together may be longer than a file's name.
     fn file(&self, key: &Key) -> PathBuf {
-        self.path.join(format!("{}{SEPARATOR}{}", key.namespace(), key.name()))
+        self.path.join(hex::encode(Sha256::digest(key.to_string())))
+    }
+
+    fn waiting(&self, key: &Key) -> PathBuf {
+        let mut path = self.file(key).into_os_string();
+        path.push(WAITING);
+        path.into()
     }
 }
 
-fn key_of(file: &str) -> Option<Key> {
-    let (namespace, name) = file.split_once(SEPARATOR)?;
-    Key::new(namespace, name).ok()
+/// What a file says.
+fn text(key: &Key, deaths: u32) -> String {
+    format!("{deaths} {} {}", key.namespace(), key.name())
+}
+
+fn read(text: &str) -> Option<(Key, u32)> {
+    let mut words = text.split(' ');
+    let deaths = words.next()?.parse().ok()?;
+    Some((Key::new(words.next()?, words.next()?).ok()?, deaths))
 }
 
 fn wait(deaths: u32, waited: Duration, alone: bool) -> Option<Duration> {
@@ -196,8 +217,26 @@ mod tests {
         die(second, &["bad.one"]);
         let third = open();
         assert_eq!((deaths(&third, "bad.one"), deaths(&third, "near")), (Some(2), None));
-        drop(third);
-        assert_eq!(deaths(&open(), "bad.one"), None, "it was not evaluated in that life");
+        // It still waits while another one is evaluated, and that one's death does not clear it.
+        die(third, &["another"]);
+        let fourth = open();
+        assert_eq!((deaths(&fourth, "bad.one"), deaths(&fourth, "another")), (Some(2), Some(1)));
+        drop((fourth.evaluating(&key("bad.one")), fourth.evaluating(&key("another"))));
+        drop(fourth);
+        let fifth = open();
+        assert_eq!((deaths(&fifth, "bad.one"), deaths(&fifth, "another")), (None, None));
+    }
+
+    #[test]
+    fn the_longest_names_are_noted_too() {
+        let temporary = tempfile::tempdir().unwrap();
+        let open = || Suspects::open(temporary.path(), "here");
+        let name = "n".repeat(253);
+        let long = Key::new(&"s".repeat(63), &name).unwrap();
+        let first = open();
+        std::mem::forget(first.evaluating(&long));
+        drop(first);
+        assert_eq!(open().known().get(&long).map(|suspect| suspect.deaths), Some(1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jaas_api::Reason;
 use jaas_api::artifact::{FLUX_SOURCE_GROUP, FLUX_SOURCE_VERSION};
 use jaas_api::source::{SourceKind, SourceRef};
@@ -12,14 +13,15 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::reflector::ObjectRef;
 use serde_json::Value;
 
-use super::shelf::{SourceError, unpack};
+use super::fetch::FetchError;
+use super::shelf::SourceError;
 use crate::cluster::classify::{Meaning, meaning};
-use crate::cluster::request;
+use crate::cluster::{names, request};
 use crate::config::Snippets;
 use crate::graph::Name;
 use crate::snippet::World;
 use crate::snippet::gather::Tenant;
-use crate::snippet::outcome::{Attempt, Refusal, tenant_request};
+use crate::snippet::outcome::{Attempt, Refusal, chain, tenant_request};
 
 /// Files that a source provided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +58,11 @@ pub async fn resolve(
         Ok(wanted) => wanted,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let fetched = fetch(world, tenant, wanted).await?;
-    Ok(fetched.map_err(|refusal| redact(owner, reference, refusal)))
+    let fetched = fetch(world, tenant, wanted).await;
+    let Some(message) = redacted(owner, reference) else { return fetched };
+    fetched
+        .map(|fetched| fetched.map_err(|refusal| Refusal { message: message.clone(), ..refusal }))
+        .map_err(|deferred| deferred.redacted(message))
 }
 
 /// What the caches say that a reference leads to: digest of the artifact and folder. `None` where that is not known.
@@ -100,7 +105,7 @@ fn check<'a>(owner: &str, reference: &'a SourceRef, settings: &Snippets) -> Resu
     let version = match reference.api_version.as_deref().unwrap_or_default() {
         "" => FLUX_SOURCE_VERSION,
         text => match text.split_once('/') {
-            Some((FLUX_SOURCE_GROUP, version)) if !version.is_empty() => version,
+            Some((FLUX_SOURCE_GROUP, version)) if names::is_version(version) => version,
             _ => {
                 let what = format!(
                     "spec.sourceRef.apiVersion {text:?} is not of {FLUX_SOURCE_GROUP}; leave it out, or write {FLUX_SOURCE_GROUP}/{FLUX_SOURCE_VERSION}"
@@ -109,6 +114,13 @@ fn check<'a>(owner: &str, reference: &'a SourceRef, settings: &Snippets) -> Resu
             }
         },
     };
+    // Each becomes a part of a request's path.
+    for (field, name) in [("name", reference.name.as_str()), ("namespace", namespace)] {
+        if !names::is_name(name) {
+            let what = format!("spec.sourceRef.{field} {name:?} is no name that an object can have; correct it");
+            return Err(Refusal::new(Reason::InvalidSpec, what));
+        }
+    }
     let folder = reference.path.as_deref().unwrap_or_default().parse::<Folder>();
     let folder = folder.map_err(|error| Refusal::new(Reason::InvalidSpec, format!("spec.sourceRef.path: {error}")))?;
     Ok(Wanted { kind: reference.kind, name: Name::new(namespace, &reference.name), version, folder })
@@ -124,10 +136,8 @@ async fn fetch(world: &World, tenant: &Tenant, wanted: Wanted<'_>) -> Attempt<Re
         Ok(upstream) => upstream,
         Err(error) => return Ok(Err(not_usable(&named, &error))),
     };
-    let files = match local(world, &upstream, &wanted).await {
-        Some(files) => files,
-        None => world.shelf.files(&tenant.account.namespace, &upstream, &wanted.folder).await,
-    };
+    let own = local(world, &upstream);
+    let files = world.shelf.files(&tenant.account.namespace, &upstream, &wanted.folder, own).await;
     world.graph.fetched(wanted.kind, &wanted.name);
     Ok(files
         .map(|files| Fetched {
@@ -136,7 +146,7 @@ async fn fetch(world: &World, tenant: &Tenant, wanted: Wanted<'_>) -> Attempt<Re
             revision: upstream.revision,
             files,
         })
-        .map_err(|error| not_fetched(&named, &error)))
+        .map_err(|error| not_fetched(wanted.kind, &named, &error)))
 }
 
 /// The source as it is now, with the rights of the snippet's account.
@@ -167,41 +177,46 @@ fn not_usable(named: &str, error: &NotUsable) -> Refusal {
     }
 }
 
-fn not_fetched(named: &str, error: &SourceError) -> Refusal {
-    let refusal = Refusal::new(Reason::SourceFetchFailed, format!("{named}: {error}"));
-    Refusal { retry: error.retry(), ..refusal }
+/// What is told of files that cannot be had.
+pub fn not_fetched(kind: SourceKind, named: &str, error: &SourceError) -> Refusal {
+    let message = match error {
+        // Whoever may write an ExternalArtifact chooses the address, and would learn what answers where, and with what.
+        SourceError::Fetch(cause) if kind == SourceKind::ExternalArtifact && !matches!(cause, FetchError::Host(_)) => {
+            tracing::warn!(source = named, error = chain(error), "An ExternalArtifact cannot be fetched");
+            format!("{named}: its artifact cannot be fetched from the URL in its status; why, the operator's log tells")
+        }
+        error => format!("{named}: {error}"),
+    };
+    Refusal { retry: error.retry(), ..Refusal::new(Reason::SourceFetchFailed, message) }
 }
 
 /// What another snippet published here is read from the store: the same bytes, proven against the same digest. `None` where it is not
-/// ours, or not there, so that it is asked for like any other.
-async fn local(world: &World, upstream: &Upstream, wanted: &Wanted<'_>) -> Option<Result<Arc<Files>, SourceError>> {
+/// ours; what comes of it is `None` where it is not there, so that it is asked for like any other.
+fn local(world: &World, upstream: &Upstream) -> Option<impl Future<Output = Option<Bytes>>> {
     let path = upstream.url.strip_prefix(&world.base_url)?.strip_prefix('/')?;
     let artifact = ArtifactPath::parse(path)?;
     let digest = upstream.digest.to_string().parse().ok()?;
-    let opened = world.store.open(&artifact.key, &artifact.revision, Some(&digest)).await;
-    let opened = opened.ok()??;
-    let bytes = jaas_storage::store::read::whole(opened).await.ok()?;
-    Some(unpack(bytes, wanted.folder.clone()).await)
+    Some(async move {
+        let opened = world.store.open(&artifact.key, &artifact.revision, Some(&digest)).await;
+        jaas_storage::store::read::whole(opened.ok()??).await.ok()
+    })
 }
 
 /// The one place where something of another namespace is kept from a tenant: all that is told is that it cannot be had.
-fn redact(owner: &str, reference: &SourceRef, refusal: Refusal) -> Refusal {
+fn redacted(owner: &str, reference: &SourceRef) -> Option<String> {
     let namespace = reference.namespace_or(owner);
-    if namespace == owner {
-        return refusal;
-    }
-    let message = format!(
-        "cross-namespace {} {:?} is not reachable; check the source CR's status in {namespace:?}",
-        reference.kind.as_str(),
-        reference.name
-    );
-    Refusal { message, ..refusal }
+    (namespace != owner).then(|| {
+        let (kind, name) = (reference.kind.as_str(), &reference.name);
+        format!("cross-namespace {kind} {name:?} is not reachable; check the source CR's status in {namespace:?}")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::cluster::RequestError;
+    use crate::snippet::outcome::Deferred;
     use crate::snippet::report::tests::settings;
 
     fn reference() -> SourceRef {
@@ -242,16 +257,56 @@ mod tests {
     }
 
     #[test]
+    fn no_part_of_a_reference_leads_the_request_elsewhere() {
+        let refused = |change: fn(&mut SourceRef)| {
+            let mut reference = reference();
+            change(&mut reference);
+            let settings = Snippets { no_cross_namespace_refs: false, ..settings() };
+            check("a", &reference, &settings).err().map(|refusal| (refusal.reason, refusal.message))
+        };
+        let version = refused(|reference| {
+            let elsewhere = "source.toolkit.fluxcd.io/v1/namespaces/b/gitrepositories/config?x=";
+            reference.api_version = Some(elsewhere.to_owned());
+        });
+        assert!(
+            version.is_some_and(|(reason, message)| reason == Reason::InvalidSpec && message.contains("is not of"))
+        );
+        let name = refused(|reference| reference.name = "../../b/gitrepositories/config".to_owned());
+        let told =
+            "spec.sourceRef.name \"../../b/gitrepositories/config\" is no name that an object can have; correct it";
+        assert_eq!(name, Some((Reason::InvalidSpec, told.to_owned())));
+        let namespace = refused(|reference| reference.namespace = Some("b/x".to_owned()));
+        assert!(namespace.is_some_and(|(_, message)| message.starts_with("spec.sourceRef.namespace \"b/x\"")));
+        assert_eq!(refused(|reference| reference.namespace = Some("b".to_owned())), None);
+    }
+
+    #[test]
+    fn whoever_chooses_an_address_does_not_learn_what_answers_there() {
+        let failures =
+            [FetchError::NotFound, FetchError::Permanent(401), FetchError::Broken("connection refused".to_owned())];
+        let told = |kind, error: FetchError| not_fetched(kind, "x a/b", &SourceError::Fetch(error)).message;
+        for failure in failures {
+            assert!(told(SourceKind::GitRepository, failure.clone()).contains(&failure.to_string()));
+            assert_eq!(
+                told(SourceKind::ExternalArtifact, failure),
+                "x a/b: its artifact cannot be fetched from the URL in its status; why, the operator's log tells"
+            );
+        }
+    }
+
+    #[test]
     fn nothing_is_told_of_another_namespace_but_the_reason() {
         let mut far = reference();
         far.namespace = Some("b".to_owned());
-        let refusal = || Refusal::new(Reason::SourceNotReady, "secret words");
-        let told = redact("a", &far, refusal());
-        assert_eq!(told.reason, Reason::SourceNotReady);
-        assert_eq!(
-            told.message,
-            "cross-namespace GitRepository \"repo\" is not reachable; check the source CR's status in \"b\""
-        );
-        assert_eq!(redact("b", &far, refusal()).message, "secret words");
+        let message = "cross-namespace GitRepository \"repo\" is not reachable; check the source CR's status in \"b\"";
+        assert_eq!(redacted("a", &far).as_deref(), Some(message));
+        assert_eq!(redacted("b", &far), None);
+        // Trouble that may pass is told where it lasts.
+        let error =
+            kube::Error::Api(Box::new(kube::core::Status::failure("secret words", "Unavailable").with_code(503)));
+        let deferred = Deferred::request("reading the source CR", RequestError::from(error));
+        assert!(chain(&deferred).contains("secret words"));
+        let told = deferred.redacted(message.to_owned());
+        assert_eq!((chain(&told).as_str(), told.reason), (message, Reason::ApiUnavailable));
     }
 }

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use jaas_sources::{ArchiveError, Files, Folder, Limits, SourceDigest, Upstream, archive};
 use moka::Expiry;
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 
 use super::fetch::{FetchError, Fetcher};
+use crate::fair::Slots;
 
 /// Failures that are remembered, of however many sources.
 const FAILURES: u64 = 10_000;
@@ -46,6 +48,9 @@ pub struct Shelf {
     archives: Cache<Download, Bytes>,
     trees: Cache<(Download, Folder), Arc<Files>>,
     failures: Cache<Download, FetchError>,
+    /// Archives whose bytes cannot be used: the same bytes never can.
+    broken: Cache<(Download, Folder), Arc<ArchiveError>>,
+    unpacking: Slots,
 }
 
 struct ForAWhile;
@@ -58,18 +63,28 @@ impl Expiry<Download, FetchError> for ForAWhile {
 }
 
 impl Shelf {
-    /// A shelf that holds as many bytes of downloads, and twice as many of trees.
+    /// A shelf that holds as many bytes of downloads, and twice as many of trees. What was asked for last stays: a source that moves on
+    /// leaves its past behind, however often that was asked for.
     pub fn new(fetcher: Fetcher, bytes: u64) -> Self {
-        let archives = Cache::builder().max_capacity(bytes).weigher(|_, archive: &Bytes| weight(archive.len())).build();
+        let lru = EvictionPolicy::lru;
+        let archives = Cache::builder().max_capacity(bytes).weigher(|_, archive: &Bytes| weight(archive.len()));
         let trees = Cache::builder()
             .max_capacity(bytes.saturating_mul(2))
-            .weigher(|_, tree: &Arc<Files>| weight(tree.iter().map(|(name, file)| name.len() + file.len()).sum()))
-            .build();
+            .weigher(|_, tree: &Arc<Files>| weight(tree.iter().map(|(name, file)| name.len() + file.len()).sum()));
         let failures = Cache::builder().max_capacity(FAILURES).expire_after(ForAWhile).build();
-        Self { fetcher, archives, trees, failures }
+        let broken = Cache::builder().max_capacity(FAILURES).eviction_policy(lru()).build();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            fetcher,
+            archives: archives.eviction_policy(lru()).build(),
+            trees: trees.eviction_policy(lru()).build(),
+            failures,
+            broken,
+            unpacking: Slots::new(processors.max(2)),
+        }
     }
 
-    /// The files of an artifact below a folder, for somebody of this namespace.
+    /// The files of an artifact below a folder, for somebody of this namespace. `own` reads what was published here, where it was.
     ///
     /// # Errors
     /// See [`SourceError`].
@@ -78,15 +93,34 @@ impl Shelf {
         namespace: &str,
         upstream: &Upstream,
         folder: &Folder,
+        own: Option<impl Future<Output = Option<Bytes>>>,
     ) -> Result<Arc<Files>, SourceError> {
-        // Judged each time: what one may ask for decides, not what is there already.
-        self.fetcher.judge(&upstream.url)?;
+        if own.is_none() {
+            // Judged each time: what one may ask for decides, not what is there already.
+            self.fetcher.judge(&upstream.url)?;
+        }
         let download = (upstream.url.clone(), upstream.digest.clone());
-        let made = self.trees.try_get_with((download.clone(), folder.clone()), async {
-            let archive = self.archive(namespace, &download, upstream).await?;
+        let tree = (download.clone(), folder.clone());
+        if let Some(error) = self.broken.get(&tree).await {
+            return Err(SourceError::Archive(error));
+        }
+        let made = self.trees.try_get_with(tree.clone(), async {
+            let own = match own {
+                Some(own) => own.await,
+                None => None,
+            };
+            let archive = match own {
+                Some(archive) => archive,
+                None => self.archive(namespace, &download, upstream).await?,
+            };
+            let _turn = self.unpacking.take(namespace).await;
             unpack(archive, folder.clone()).await
         });
-        made.await.map_err(|error| SourceError::clone(&error))
+        let made = made.await.map_err(|error| SourceError::clone(&error));
+        if let Err(SourceError::Archive(error)) = &made {
+            self.broken.insert(tree, Arc::clone(error)).await;
+        }
+        made
     }
 
     /// Files that are there already.
@@ -94,15 +128,21 @@ impl Shelf {
         self.trees.get(&((upstream.url.clone(), upstream.digest.clone()), folder.clone())).await
     }
 
-    /// A failure that is a moment old.
-    pub async fn failure(&self, upstream: &Upstream) -> Option<FetchError> {
-        self.failures.get(&(upstream.url.clone(), upstream.digest.clone())).await
+    /// Why there are none: a failure that is a moment old, or an archive that never can be used.
+    pub async fn failure(&self, upstream: &Upstream, folder: &Folder) -> Option<SourceError> {
+        let download = (upstream.url.clone(), upstream.digest.clone());
+        if let Some(failure) = self.failures.get(&download).await {
+            return Some(failure.into());
+        }
+        self.broken.get(&(download, folder.clone())).await.map(SourceError::Archive)
     }
 
     async fn archive(&self, namespace: &str, download: &Download, upstream: &Upstream) -> Result<Bytes, SourceError> {
         if let Some(failure) = self.failures.get(download).await {
             return Err(failure.into());
         }
+        // Own artifacts that are not in the store any more are asked for like any other.
+        self.fetcher.judge(&upstream.url)?;
         let fetched = self.archives.try_get_with(download.clone(), self.fetcher.fetch(namespace, upstream)).await;
         match fetched {
             Ok(archive) => Ok(archive),
@@ -114,11 +154,8 @@ impl Shelf {
     }
 }
 
-/// The files of bytes that were proven elsewhere.
-///
-/// # Errors
-/// [`SourceError::Archive`].
-pub async fn unpack(bytes: Bytes, folder: Folder) -> Result<Arc<Files>, SourceError> {
+/// The files of an archive.
+async fn unpack(bytes: Bytes, folder: Folder) -> Result<Arc<Files>, SourceError> {
     let unpacked = tokio::task::spawn_blocking(move || archive::read(&*bytes, &folder, &Limits::default()));
     let unpacked = unpacked.await.unwrap_or_else(|stopped| Err(ArchiveError::Corrupt(std::io::Error::other(stopped))));
     unpacked.map(Arc::new).map_err(|error| SourceError::Archive(Arc::new(error)))

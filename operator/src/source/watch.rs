@@ -16,8 +16,9 @@ use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use crate::cluster::health::{Refusal, Watches};
+use crate::cluster::health::{Cause, Refusal, Watches};
 use crate::cluster::watch::{Scope, Watched, watch as watch_kind};
 use crate::graph::{Graph, Input, Name};
 use crate::snippet::outcome::chain;
@@ -29,6 +30,9 @@ pub struct Sources {
     oci: Store<Source<OciRepository>>,
     buckets: Store<Source<Bucket>>,
     watches: Watches,
+    /// Namespaces that are watched; all when empty.
+    namespaces: Vec<String>,
+    listed: [(SourceKind, CancellationToken); 3],
 }
 
 impl Sources {
@@ -40,6 +44,19 @@ impl Sources {
             SourceKind::Bucket => get(&self.buckets, name),
             SourceKind::ExternalArtifact => None,
         }
+    }
+
+    /// Whether all that is there of a kind was heard of at least once, or there can be none. Artifacts have a cache of their own.
+    pub fn is_listed(&self, kind: SourceKind) -> bool {
+        let is_missing = |kind: SourceKind| {
+            self.watches.troubles().get(kind.as_str()).is_some_and(|trouble| trouble.cause == Cause::Missing)
+        };
+        self.listed.iter().all(|(listed, done)| *listed != kind || done.is_cancelled() || is_missing(kind))
+    }
+
+    /// Whether changes in this namespace are told at all.
+    pub fn covers(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)
     }
 
     /// Why the operator is not told of changes of this kind in this namespace; `None` where it is, or where the reason is no missing
@@ -67,6 +84,12 @@ pub fn watch(scope: &Scope, graph: &Arc<Graph>) -> (Sources, Wakes) {
         oci: oci.store.clone(),
         buckets: buckets.store.clone(),
         watches: scope.watches.clone(),
+        namespaces: scope.namespaces.clone(),
+        listed: [
+            (SourceKind::GitRepository, git.listed.clone()),
+            (SourceKind::OCIRepository, oci.listed.clone()),
+            (SourceKind::Bucket, buckets.listed.clone()),
+        ],
     };
     let refusals = refusals(&scope.watches, graph);
     let wakes = [wakes(git, graph), wakes(oci, graph), wakes(buckets, graph), refusals];

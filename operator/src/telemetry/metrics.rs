@@ -8,7 +8,7 @@ mod ready;
 mod watches;
 mod webhook;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaas_api::{JsonnetSnippet, Reason};
@@ -187,10 +187,12 @@ struct Inner {
     snippet_eval_unavailable_total: Family<SnippetLabels, Counter>,
     eval_unavailable_total: Counter,
     eval_in_flight: Gauge,
+    eval_waiting: Gauge,
     eval_max_concurrent: Gauge,
     eval_isolated: Family<LayerLabels, Gauge>,
     sweep_failures_total: Counter,
     token_mint_failures_total: Family<AccountLabels, Counter>,
+    refused_accounts: Accounts,
     stage_seconds: Family<StageLabels, Histogram>,
     artifacts_checked_total: Family<ResultLabels, Counter>,
     admin_requests_total: Family<AdminLabels, Counter>,
@@ -269,6 +271,9 @@ impl Metrics {
         );
         let eval_in_flight = Gauge::default();
         registry.register("jaas_eval_in_flight", "Evaluations that run now", eval_in_flight.clone());
+        let eval_waiting = Gauge::default();
+        let help = "Snippets that wait for a slot to be evaluated in";
+        registry.register("jaas_eval_waiting", help, eval_waiting.clone());
         let eval_max_concurrent = Gauge::default();
         registry.register("jaas_eval_max_concurrent", "Evaluations that may run at once", eval_max_concurrent.clone());
         let eval_isolated = Family::default();
@@ -334,10 +339,12 @@ impl Metrics {
             snippet_eval_unavailable_total,
             eval_unavailable_total,
             eval_in_flight,
+            eval_waiting,
             eval_max_concurrent,
             eval_isolated,
             sweep_failures_total,
             token_mint_failures_total,
+            refused_accounts: Accounts::default(),
             stage_seconds,
             artifacts_checked_total,
             admin_requests_total,
@@ -449,6 +456,12 @@ impl Metrics {
         Running(self.0.eval_in_flight.clone())
     }
 
+    /// A snippet waits for its turn for as long as the returned value lives.
+    pub fn evaluation_waits(&self) -> Running {
+        self.0.eval_waiting.inc();
+        Running(self.0.eval_waiting.clone())
+    }
+
     /// A sweep of the store failed.
     pub fn sweep_failed(&self) {
         self.0.sweep_failures_total.inc();
@@ -456,7 +469,8 @@ impl Metrics {
 
     /// A request for a token failed.
     pub fn token_mint_failed(&self, account: &Account) {
-        let labels = AccountLabels { namespace: account.namespace.clone(), account: AccountName(account.name.clone()) };
+        let name = self.0.refused_accounts.name(account);
+        let labels = AccountLabels { namespace: account.namespace.clone(), account: AccountName(name) };
         self.0.token_mint_failures_total.get_or_create(&labels).inc();
     }
 
@@ -589,6 +603,27 @@ impl StoreGauges {
 /// A number as a gauge holds it.
 fn level(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Accounts of one namespace that are told by name. Whoever writes a snippet names its account, and a series stays.
+const ACCOUNTS: usize = 100;
+
+/// Accounts that are told by name, by namespace.
+#[derive(Default)]
+struct Accounts(Mutex<HashMap<String, HashSet<String>>>);
+
+impl Accounts {
+    /// The account's name, or what stands for further ones of its namespace, which no account can be called.
+    fn name(&self, account: &Account) -> String {
+        let mut namespaces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = namespaces.entry(account.namespace.clone()).or_default();
+        if known.contains(&account.name) || known.len() < ACCOUNTS {
+            known.insert(account.name.clone());
+            account.name.clone()
+        } else {
+            "(others)".to_owned()
+        }
+    }
 }
 
 /// An evaluation that runs.

@@ -60,6 +60,18 @@ pub struct Limits {
     pub spare_workers: usize,
 }
 
+impl Limits {
+    /// Most bytes that an evaluation may be given: files and variables, with their names. Half of its memory, since it holds them twice for
+    /// a moment.
+    pub fn input_bytes(&self) -> u64 {
+        let largest = u64::from(u32::MAX);
+        match self.memory_bytes {
+            0 => largest,
+            memory => largest.min(memory / 2),
+        }
+    }
+}
+
 /// Why there is no rendered text.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {

@@ -30,8 +30,10 @@ const BLOCK: u64 = 512;
 pub struct Limits {
     /// Inflated bytes that are read, headers and skipped files included.
     pub stream: u64,
-    /// Bytes of all files that are taken.
+    /// Bytes of all files that are taken, and of their names.
     pub total: u64,
+    /// Bytes of the name of one file that is taken.
+    pub name: u64,
     /// Bytes of one file that is taken.
     pub file: u64,
     /// Entries, skipped ones and extension headers included.
@@ -42,7 +44,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { stream: 512 << 20, total: 64 << 20, file: 16 << 20, entries: 200_000, extension: 64 << 10 }
+        Self { stream: 512 << 20, total: 64 << 20, name: 4096, file: 16 << 20, entries: 200_000, extension: 64 << 10 }
     }
 }
 
@@ -128,9 +130,11 @@ fn take<R: Read>(archive: &mut Archive<R>, folder: &Folder, limits: &Limits) -> 
         }
         let Some(name) = name::normal(&name) else { continue };
         let Some(wanted) = folder.strip(&name) else { continue };
-        let size = entry.size();
-        total += size;
+        let (size, length) = (entry.size(), name.len() as u64);
+        // The size is what the header says, which may be anything.
+        total = size.saturating_add(length).saturating_add(total);
         for (size, limit, what) in [
+            (length, limits.name, "has a name that is longer than the limit"),
             (size, limits.file, "has a file that is larger than the limit"),
             (total, limits.total, "has more in its files than the limit"),
         ] {

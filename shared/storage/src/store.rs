@@ -134,7 +134,7 @@ pub trait Store: Send + Sync + 'static {
     /// Everything that is there, ours or not, in the order of the paths; complete or an error.
     async fn list(&self) -> Result<Vec<Item>, StoreError>;
 
-    /// Uploads in parts that nobody finished, where the store has such; complete or an error.
+    /// Uploads of artifacts in parts that nobody finished, where the store has such; complete or an error.
     async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
         Ok(Vec::new())
     }

@@ -93,7 +93,7 @@
 - {{ printf "--evaluation-timeout=%s" (include "jaas.text" $arguments.evaluationTimeout) | quote }}
 - {{ printf "--evaluation-memory=%s" (include "jaas.bytes" (list "arguments.evaluationMemory" $arguments.evaluationMemory)) | quote }}
 - {{ printf "--max-stack=%d" (int64 $arguments.maxStack) | quote }}
-- {{ printf "--max-concurrent-evals=%d" (int64 $arguments.maxConcurrentEvals) | quote }}
+- {{ printf "--max-concurrent-evals=%d" (include "jaas.evaluations" . | int64) | quote }}
 {{- end }}
 
 {{- define "jaas.arguments.backend" -}}

@@ -8,6 +8,7 @@ use jaas_api::snippet::Output;
 use jaas_render::worker::{EvaluateError, Limits, Pool, Scene};
 use jaas_render::{Request, Variable};
 use jaas_storage::Content;
+use jaas_storage::artifact::ENTRY_LIMIT;
 use serde_json::Value;
 
 use super::super::{Error, Verdict};
@@ -50,6 +51,11 @@ pub(super) async fn run(
         return Ok(failed(&EvaluateError::Timeout { limit: timeout, scene: Scene::default() }));
     };
     let is_measured = args.stats || args.time;
+    // Whoever measures wants to know what is so large.
+    let too_large = too_large(&rendered.bytes, &input, operator);
+    if let Some(verdict) = too_large.filter(|_| !is_measured) {
+        return Ok(verdict);
+    }
     let text = String::from_utf8_lossy(&rendered.bytes).into_owned();
     report.detail = Some(Detail::Rendered(Rendered {
         bytes: rendered.bytes.len(),
@@ -81,6 +87,9 @@ pub(super) async fn content(
         Ok(rendered) => rendered.bytes,
         Err(error) => return Ok(Err(failed(&error))),
     };
+    if let Some(verdict) = too_large(&rendered, &input, operator) {
+        return Ok(Err(verdict));
+    }
     Ok(Ok(match input.spec.output {
         Output::Rendered => Content::document("rendered.json", rendered),
         Output::Manifests => Content::document("manifests.yaml", rendered),
@@ -94,6 +103,22 @@ fn prepared(args: &RenderArgs, input: &Input, operator: Option<&Operator>) -> Re
     let limits = Limits { timeout, memory_bytes, output_bytes: 0, max_workers: 1, spare_workers: 0 };
     let request = request(input, variables(args, operator)?, operator);
     Ok((Pool::new(PathBuf::from(SELF), limits), request, timeout))
+}
+
+/// The verdict on a text that the operator would not publish.
+fn too_large(text: &[u8], input: &Input, operator: Option<&Operator>) -> Option<Verdict> {
+    // What it renders to is not published with `output: source`.
+    if input.spec.output == Output::Source {
+        return None;
+    }
+    let configured = operator.and_then(|operator| operator.argument("max-artifact-bytes")?.parse().ok());
+    let limit = configured.filter(|limit| *limit > 0).map_or(ENTRY_LIMIT, |limit: u64| limit.min(ENTRY_LIMIT));
+    let bytes = text.len() as u64;
+    (bytes > limit).then(|| Verdict {
+        exit: Exit::Findings,
+        message: format!("it renders {bytes} bytes, and the operator publishes {limit} at most: ArtifactTooLarge"),
+        hint: Some("what to do: kubectl jaas explain ArtifactTooLarge".to_owned()),
+    })
 }
 
 fn failed(error: &EvaluateError) -> Verdict {
@@ -179,6 +204,23 @@ mod tests {
         assert_eq!(found, ["b", "c", "a"]);
         assert_eq!(largest("[1, 22]").first().map(|it| it.key.as_str()), Some("[1]"));
         assert_eq!(largest("7"), Vec::new());
+    }
+
+    #[test]
+    fn what_the_operator_would_not_publish_is_no_success() {
+        let mut input = program("x.jsonnet", "1".to_owned());
+        let text = vec![b'x'; 101];
+        let strict = operator(&["--max-artifact-bytes=100"], |_| ());
+        let verdict = too_large(&text, &input, Some(&strict)).unwrap();
+        assert_eq!(verdict.exit, Exit::Findings);
+        assert_eq!(verdict.message, "it renders 101 bytes, and the operator publishes 100 at most: ArtifactTooLarge");
+        assert!(too_large(&text[1..], &input, Some(&strict)).is_none());
+        let lax = operator(&["--max-artifact-bytes=0"], |_| ());
+        assert!(too_large(&text, &input, Some(&lax)).is_none() && too_large(&text, &input, None).is_none());
+        let large = vec![b'x'; 16 << 20 | 1];
+        assert!(too_large(&large, &input, Some(&lax)).is_some() && too_large(&large, &input, None).is_some());
+        input.spec.output = Output::Source;
+        assert!(too_large(&large, &input, None).is_none());
     }
 
     #[test]

@@ -18,8 +18,10 @@ use crate::view::{Advice, Found, Next, Report};
 const ROOM: u64 = 3;
 /// Least size of a volume that is proposed.
 const LEAST: u64 = 1 << 30;
-/// User and group that the operator's container runs as.
-const USER: i64 = 65532;
+/// MiB that the chart gives the operator where nobody says otherwise: what its settings add up to.
+const DEFAULT_MEMORY: u64 = 1056;
+/// User and group that the chart has the operator's container run as.
+const USER: i64 = 12345;
 
 /// What advice goes by.
 #[derive(Clone, Debug, Default)]
@@ -272,12 +274,13 @@ fn memory(basis: &Basis) -> Advice {
         .memory
         .as_deref()
         .and_then(facts::quantity)
-        .map_or(1024, |bytes| (bytes >> 20).saturating_mul(2).max(512));
+        .map_or(DEFAULT_MEMORY, |bytes| (bytes >> 20).saturating_mul(2).max(DEFAULT_MEMORY));
     Advice {
         topic: "memory",
         facts: vec![
             format!("the operator may take {now} now"),
-            "always enough: 128Mi + operator.storage.cache + arguments.maxConcurrentEvals × arguments.evaluationMemory"
+            "always enough: 128Mi + operator.storage.cache + 3 × operator.sources.cache + arguments.maxConcurrentEvals × \
+             arguments.evaluationMemory"
                 .to_owned(),
             "a snippet that needs too much is better suspended: kubectl jaas doctor pods names suspects".to_owned(),
         ],
@@ -311,6 +314,10 @@ fn ownership(basis: &Basis) -> Result<Advice, Error> {
         facts: vec![
             format!("the operator runs as user and group {user} and needs to write pvc/{claim}"),
             format!("first try without a Job: the Pod's fsGroup must be {user}, and the volume's driver must heed it"),
+            format!(
+                "where namespace {namespace} is labelled pod-security.kubernetes.io/enforce, the Job runs as root and gets no Pod: \
+                 set the label to privileged until it has ended"
+            ),
             "a claim that only one node may mount keeps the Job waiting until it runs there".to_owned(),
             format!("save it as job.yaml, then: kubectl apply -f job.yaml -n {namespace}"),
         ],
@@ -340,6 +347,25 @@ mod tests {
             used: Some(4 << 30),
             ..Basis::default()
         }
+    }
+
+    #[test]
+    fn memory_is_proposed_that_the_operator_starts_with() {
+        let values = include_str!("../../../../charts/jaas/values.yaml");
+        assert!(values.contains(&format!("\n  memory: {DEFAULT_MEMORY}Mi\n")), "the chart's default is another one");
+        for (now, proposed) in [(None, DEFAULT_MEMORY), (Some("64Mi"), DEFAULT_MEMORY), (Some("1Gi"), 2048)] {
+            let told = advice(Topic::Memory, &Basis { memory: now.map(str::to_owned), ..claim(1) }).unwrap();
+            assert!(told.text.ends_with(&format!("resources.memory={proposed}Mi")), "{now:?}: {}", told.text);
+        }
+    }
+
+    #[test]
+    fn files_are_given_to_the_user_of_the_chart() {
+        let deployment = include_str!("../../../../charts/jaas/templates/operator/deployment.yaml");
+        assert!(deployment.contains(&format!("runAsUser: {USER}\n")));
+        let told = advice(Topic::Ownership, &claim(1)).unwrap();
+        assert!(told.text.contains(&format!("\"-R\", \"{USER}:{USER}\"")), "{}", told.text);
+        assert!(told.facts.iter().any(|fact| fact.contains("pod-security.kubernetes.io/enforce")));
     }
 
     #[test]

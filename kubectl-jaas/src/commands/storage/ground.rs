@@ -6,6 +6,7 @@ use jaas_findings::facts::{Flags, Inventory};
 
 use super::super::{Error, Invocation, find};
 use crate::cli::{OperatorArgs, RoadArgs, Route};
+use crate::deployments;
 use crate::facts::{self, Scope};
 use crate::interrupt::Signal;
 use crate::operator::Operator;
@@ -53,7 +54,7 @@ impl Ground {
         let namespace = match (&operator, &place.operator_namespace) {
             (Some(operator), _) => operator.namespace().to_owned(),
             (None, Some(namespace)) => namespace.clone(),
-            (None, None) => "jaas-system".to_owned(),
+            (None, None) => deployments::USUAL_NAMESPACE.to_owned(),
         };
         let flags = facts::settings(operator.as_ref());
         Ok(Self { session, operator, flags, namespace, writes })

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use jaas_sources::Folder;
 use jaas_sources::digest::Algorithm;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -139,13 +140,16 @@ async fn many_who_ask_at_once_cost_one_download_and_a_failure_is_not_asked_for_a
     let ask = async |path: &str| {
         let upstream = upstream(format!("http://127.0.0.1:{port}{path}"));
         let whole = Folder::default();
-        futures::future::join_all((0..50).map(|_| shelf.files("a", &upstream, &whole))).await
+        futures::future::join_all((0..50).map(|_| shelf.files("a", &upstream, &whole, NOT_OURS))).await
     };
     // What came is no archive, which everybody learns from one download.
     for answer in ask("/ok").await {
         assert!(matches!(answer, Err(SourceError::Archive(_))), "{answer:?}");
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);
+    let known = upstream(format!("http://127.0.0.1:{port}/ok"));
+    let failure = shelf.failure(&known, &Folder::default()).await;
+    assert!(matches!(failure, Some(SourceError::Archive(_))), "the same bytes are not unpacked again: {failure:?}");
     for _ in 0..2 {
         for answer in ask("/missing").await {
             assert!(matches!(answer, Err(SourceError::Fetch(FetchError::NotFound))), "{answer:?}");
@@ -153,6 +157,25 @@ async fn many_who_ask_at_once_cost_one_download_and_a_failure_is_not_asked_for_a
     }
     assert_eq!(asked.load(Ordering::Relaxed), 2);
     let refused = Upstream { url: "http://10.0.0.1/x".to_owned(), ..upstream(String::new()) };
-    let error = shelf.files("a", &refused, &Folder::default()).await.unwrap_err();
+    let error = shelf.files("a", &refused, &Folder::default(), NOT_OURS).await.unwrap_err();
     assert!(error.to_string().contains("--allowed-source-hosts"), "{error}");
+}
+
+/// What is asked for is no artifact of ours.
+const NOT_OURS: Option<std::future::Ready<Option<Bytes>>> = None;
+
+#[tokio::test]
+async fn what_was_published_here_is_read_once_for_many_and_never_downloaded() {
+    let (port, asked) = server(answers).await;
+    let shelf = Shelf::new(fetcher(&format!("127.0.0.1:{port}")), 1 << 20);
+    let (upstream, whole) = (upstream(format!("http://127.0.0.1:{port}/ok")), Folder::default());
+    let reads = AtomicUsize::new(0);
+    let packed = jaas_storage::artifact::Content::document("main.json", b"{}".to_vec()).packed().unwrap();
+    let read = || async {
+        reads.fetch_add(1, Ordering::Relaxed);
+        Some(packed.clone())
+    };
+    let all = futures::future::join_all((0..50).map(|_| shelf.files("a", &upstream, &whole, Some(read())))).await;
+    assert!(all.iter().all(|files| files.as_ref().is_ok_and(|files| files.contains_key("main.json"))), "{all:?}");
+    assert_eq!((reads.load(Ordering::Relaxed), asked.load(Ordering::Relaxed)), (1, 0));
 }

@@ -29,7 +29,7 @@ pub(crate) const EVALUATIONS_FULL: Entry = Entry::new(Warning, Queue, "all place
         nudge("kubectl jaas suspend NAME -n NAMESPACE", "takes one out of the way"),
     ])
     .alerts(&["JaaSEvalSaturation", "JaaSEvalRejected"])
-    .metrics(&["jaas_eval_in_flight", "jaas_eval_max_concurrent", "jaas_eval_unavailable_total"]);
+    .metrics(&["jaas_eval_in_flight", "jaas_eval_waiting", "jaas_eval_max_concurrent", "jaas_eval_unavailable_total"]);
 
 pub(crate) const EVALUATIONS_ABANDONED: Entry = Entry::new(Warning, Queue, "evaluations run on with nobody waiting")
     .means("Evaluations that were out of time still run and take up places. Only the Go implementation has such; this one ends them.")

@@ -1,6 +1,7 @@
 //! Functions of arrays.
 
 use jrsonnet_evaluator::function::{NativeFn, builtin};
+use jrsonnet_evaluator::typed::BoundedUsize;
 use jrsonnet_evaluator::val::{ArrValue, IndexableVal};
 use jrsonnet_evaluator::{IStr, ObjValue, ObjValueBuilder, Result, Thunk, Val};
 
@@ -11,6 +12,8 @@ pub(super) fn register(library: &mut ObjValueBuilder) {
         .method("sum", sum {})
         .method("avg", avg {})
         .method("join", join {})
+        .method("repeat", repeat {})
+        .method("slice", slice {})
         .method("flatMap", flat_map {})
         .method("foldl", foldl {})
         .method("foldr", foldr {})
@@ -33,6 +36,33 @@ fn avg(arr: Vec<f64>) -> Result<f64> {
     #[allow(clippy::cast_precision_loss, reason = "no array is that long")]
     let length = arr.len() as f64;
     Ok(arr.iter().fold(0.0, |sum, number| sum + number) / length)
+}
+
+/// A count below zero stands for none. The engine's own array goes on for ever where it is indexed.
+#[builtin]
+fn repeat(what: IndexableVal, count: i32) -> IndexableVal {
+    let count = usize::try_from(count).unwrap_or(0);
+    match what {
+        IndexableVal::Str(text) => IndexableVal::Str(text.repeat(count).into()),
+        IndexableVal::Arr(elements) => {
+            let repeated = (0..count).flat_map(|_| elements.iter_lazy());
+            IndexableVal::Arr(ArrValue::new(repeated.collect::<Vec<_>>()))
+        }
+    }
+}
+
+/// Elements of its own: the engine's array shows what it was cut from where it is indexed beyond its end.
+#[builtin]
+fn slice(
+    indexable: IndexableVal,
+    index: Option<Option<i32>>,
+    end: Option<Option<i32>>,
+    step: Option<Option<BoundedUsize<1, { i32::MAX as usize }>>>,
+) -> Result<IndexableVal> {
+    match indexable.slice(index.flatten(), end.flatten(), step.flatten())? {
+        IndexableVal::Arr(elements) => Ok(IndexableVal::Arr(ArrValue::new(elements.iter_lazy().collect::<Vec<_>>()))),
+        text => Ok(text),
+    }
 }
 
 /// Nothing that it joins is evaluated.

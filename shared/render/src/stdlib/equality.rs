@@ -2,6 +2,8 @@
 //!
 //! The operators `==` and `!=` are the engine's.
 
+use std::cmp::Ordering;
+
 use jrsonnet_evaluator::function::{FuncVal, NativeFn, builtin};
 use jrsonnet_evaluator::val::{ArrValue, IndexableVal};
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Thunk, Val, ensure_sufficient_stack};
@@ -20,6 +22,7 @@ pub(super) fn register(library: &mut ObjValueBuilder) {
         .method("find", find {})
         .method("uniq", uniq {})
         .method("set", set {})
+        .method("setMember", set_member {})
         .method("remove", remove {});
 }
 
@@ -144,6 +147,30 @@ fn set(arr: ArrValue, keyF: Option<FuncVal>) -> Result<ArrValue> {
         None => <NativeFn!((ArrValue) -> ArrValue)>::try_from(sort)?.call(arr)?,
     };
     distinct(&sorted, keyF)
+}
+
+/// Looks from the beginning, and no further than the first element that is greater: what comes of an array that is no set is what
+/// go-jsonnet answers.
+#[builtin]
+#[allow(non_snake_case, reason = "programs may name the arguments")]
+fn set_member(x: Thunk<Val>, arr: ArrValue, keyF: Option<FuncVal>) -> Result<bool> {
+    let key = keyF.map(<NativeFn!((Thunk<Val>) -> Val)>::try_from).transpose()?;
+    let key = |element: Thunk<Val>| match &key {
+        Some(key) => key.call(element),
+        None => element.evaluate(),
+    };
+    if arr.is_empty() {
+        return Ok(false);
+    }
+    let wanted = key(x)?;
+    for element in arr.iter_lazy() {
+        match Val::try_cmp(&key(element)?, &wanted)? {
+            Ordering::Less => {}
+            Ordering::Equal => return Ok(true),
+            Ordering::Greater => return Ok(false),
+        }
+    }
+    Ok(false)
 }
 
 /// Without the elements whose key is that of the one before.

@@ -22,3 +22,21 @@ fn equality_of_numbers_is_exact() {
 fn a_number_of_a_json_text_is_the_nearest_one() {
     check("std.parseJson('[97041.93475186835]')[0] - 97041.93475186835", "0");
 }
+
+#[test]
+fn what_is_repeated_or_cut_out_ends_where_it_ends() {
+    check("std.length(std.repeat([1, 2], 2))", "4");
+    check("std.repeat('ab', 2) + std.repeat(' ', 3 - std.length('abcdef'))", "\"abab\"");
+    check("std.length(std.repeat([], 2)) + std.length(std.repeat([1], -1))", "0");
+    check("std.slice([1, 2, 3, 4], 1, 4, 2)[1]", "4");
+    for beyond in ["std.repeat([1, 2], 2)[4]", "std.repeat([], 2)[0]", "std.slice([1, 2, 3, 4], 0, 2, 1)[3]"] {
+        assert!(json(beyond).is_err(), "{beyond}");
+    }
+}
+
+#[test]
+fn a_member_is_looked_for_as_in_a_set_from_its_beginning() {
+    check("[std.setMember(x, [1, 2, 4]) for x in [0, 1, 3, 4]]", "[\n   false,\n   true,\n   false,\n   true\n]");
+    check("[std.setMember(3, [3, 1]), std.setMember('b', ['c', 'b', 'a'])]", "[\n   true,\n   false\n]");
+    check("std.setMember({ k: 2 }, [{ k: 1 }, { k: 2 }], keyF=function(x) x.k)", "true");
+}

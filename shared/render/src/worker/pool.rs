@@ -86,6 +86,11 @@ impl Pool {
         }
     }
 
+    /// What an evaluation may use.
+    pub fn limits(&self) -> Limits {
+        self.inner.limits
+    }
+
     /// Starts the spare workers, and tells what the kernel enforces on them.
     ///
     /// # Errors
@@ -282,11 +287,7 @@ impl Inner {
 
     /// The request as it is sent. The worker needs it twice for a moment, as sent and as read.
     fn encode(&self, request: &Request, max_output_bytes: u64) -> Result<Vec<u8>, EvaluateError> {
-        let largest = u64::from(u32::MAX);
-        let limit = match self.limits.memory_bytes {
-            0 => largest,
-            memory => largest.min(memory / 2),
-        };
+        let limit = self.limits.input_bytes();
         let bytes = size(request);
         if bytes > limit {
             return Err(EvaluateError::TooLarge { bytes, limit });

@@ -141,13 +141,16 @@ fn what_parsers_read_differently_is_refused() {
 
 #[test]
 fn every_limit_holds_at_its_very_number() {
-    let limits = Limits { stream: 4096, total: 20, file: 10, entries: 4, extension: 64 };
+    let limits = Limits { stream: 4096, total: 22, name: 5, file: 10, entries: 4, extension: 64 };
     let judged = |entries: &[Vec<u8>]| read(&*archive(entries), &Folder::default(), &limits);
     let bytes = |name: &str, n: usize| file(name, &"x".repeat(n));
     assert!(judged(&[bytes("a", 10), bytes("b", 10)]).is_ok());
     for (entries, what) in [
         (vec![bytes("a", 11)], "a file that is larger"),
         (vec![bytes("a", 10), bytes("b", 10), bytes("c", 1)], "more in its files"),
+        // Names are kept, too.
+        (vec![bytes("abcde", 10), bytes("b", 7)], "more in its files"),
+        (vec![file("abcdef", "")], "a name that is longer"),
         (vec![file("a", ""), file("b", ""), file("c", ""), file("d", ""), file("e", "")], "entries"),
         (vec![pax(EntryType::XHeader, &[("comment", &"x".repeat(70))]), file("a", "")], "a header that is larger"),
         (vec![bytes(".hidden", 4000)], "inflates"),

@@ -68,7 +68,12 @@ pub(super) async fn run(case: String, weather: Weather, lateness: &Arc<Lateness>
         let again = paths.choose(&mut dice).cloned();
         publishers.push(Publisher::new(key, paths.into_iter().chain(again).collect()));
     }
-    let uploads = [(object("team-a/web/sha256-0.tar.gz"), "ours"), ("elsewhere/x".to_owned(), "foreign")];
+    let artifact = format!("team-a/web/sha256-{}.tar.gz", "0".repeat(64));
+    let uploads = [
+        (object(&artifact), "ours"),
+        (object("team-a/web/backup.dump"), "somebody's"),
+        (format!("elsewhere/{artifact}"), "foreign"),
+    ];
     for (key, id) in uploads {
         bench.server.leave_upload(&key, id);
     }

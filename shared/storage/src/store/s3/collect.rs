@@ -207,7 +207,7 @@ impl Inner {
         Ok(swept)
     }
 
-    /// Ends uploads in parts that nobody finished, as other software leaves them.
+    /// Ends uploads of artifacts in parts that nobody finished, as the Go implementation leaves them. We send artifacts whole.
     async fn abort_uploads(&self, max_age: Duration) -> Result<u64, StoreError> {
         let failed = |failure| self.failed("sweeping", "", failure);
         let mut aborted = 0;
@@ -232,7 +232,7 @@ impl Inner {
         Ok(uploads)
     }
 
-    /// Unfinished uploads below the prefix. The whole bucket is asked and filtered here, since not every service filters by prefix.
+    /// Unfinished uploads of what a store holds: of artifacts, which other implementations send in parts. The whole bucket is asked and filtered here, since not every service filters by prefix.
     async fn unfinished(&self) -> Result<Vec<Unfinished>, Failure> {
         let mut found = Vec::new();
         let mut markers = HashSet::new();
@@ -256,7 +256,9 @@ impl Inner {
             for upload in page.uploads.unwrap_or_default() {
                 let (Some(object), Some(id)) = (upload.key, upload.upload_id) else { continue };
                 let begun = upload.initiated.map_or(i64::MAX, |time| time.secs());
-                if object.starts_with(&self.prefix) {
+                // A prefix may be empty, and the bucket shared.
+                let path = object.strip_prefix(&*self.prefix);
+                if path.is_some_and(|path| Item::of(path, 0).is_removable()) {
                     found.push(Unfinished { object, id, begun });
                 }
             }

@@ -20,6 +20,14 @@ impl S3Store {
         begun.await.unwrap();
     }
 
+    /// Objects of unfinished uploads, whoever began them.
+    pub async fn begun_by_anybody(&self) -> Vec<String> {
+        let listed =
+            self.inner.connection.call(0, |client| client.list_multipart_uploads().bucket(self.inner.bucket()).send());
+        let uploads = listed.await.unwrap().uploads.unwrap_or_default();
+        uploads.into_iter().filter_map(|upload| upload.key).collect()
+    }
+
     /// Has the service remove every object of the bucket after so many days, as a person does who wants to save room.
     pub async fn expire_after(&self, days: i32) {
         let rule = LifecycleRule::builder()

@@ -44,7 +44,13 @@ pub(super) async fn live(shared: Arc<Shared>, sandbox: Arc<Sandbox>) {
         eprintln!("{}: Pod {}: {error:#}", shared.node, sandbox.name);
     }
     sandbox.set_ready(false);
+    remove(&shared, &sandbox);
+}
+
+/// Leaves nothing of a Pod but its logs.
+fn remove(shared: &Shared, sandbox: &Sandbox) {
     sandbox.runs().process = None;
+    let _ = std::fs::remove_dir_all(shared.of_pod(&sandbox.uid).join("volumes"));
     shared.lock().remove(&sandbox.uid);
 }
 
@@ -152,9 +158,10 @@ async fn end(
         known.doing = Doing::Ended(sandbox.ending(exit, began));
         (known.ready, known.changed) = (false, Timestamp::now());
         say(shared, sandbox, &known).await?;
+        // As with a real kubelet, the object goes last: who sees it gone finds nothing left.
+        remove(shared, sandbox);
         forget(shared, &sandbox.name, &sandbox.uid).await;
     }
-    let _ = std::fs::remove_dir_all(shared.of_pod(&sandbox.uid).join("volumes"));
     Ok(())
 }
 

@@ -8,14 +8,21 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// How many slots a namespace may hold for each that is free.
 const SHARE: usize = 3;
 
 /// The slots. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Slots(Arc<Mutex<State>>);
+pub struct Slots(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// A slot was given back.
+    freed: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -43,11 +50,12 @@ impl Slots {
     /// So many slots, at least one.
     pub fn new(slots: usize) -> Self {
         let all = slots.max(1);
-        Self(Arc::new(Mutex::new(State { free: all, all, tenants: HashMap::new(), next: 0 })))
+        let state = State { free: all, all, tenants: HashMap::new(), next: 0 };
+        Self(Arc::new(Shared { state: Mutex::new(state), freed: Notify::new() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a slot.
@@ -84,6 +92,18 @@ impl Slots {
         Some(Slot { slots: self.clone(), namespace: namespace.to_owned() })
     }
 
+    /// Takes a slot as [`Slots::try_take`] does, as soon as it can. Those who wait here have no turn.
+    pub async fn take_spare(&self, namespace: &str, keep: usize) -> Slot {
+        loop {
+            // From here on, so that none is missed.
+            let freed = self.0.freed.notified();
+            if let Some(slot) = self.try_take(namespace, keep) {
+                return slot;
+            }
+            freed.await;
+        }
+    }
+
     /// Gives free slots to those whose turn it is.
     fn grant(&self) {
         loop {
@@ -110,6 +130,7 @@ impl Slots {
             }
         }
         self.grant();
+        self.0.freed.notify_waiters();
     }
 }
 
@@ -199,6 +220,16 @@ mod tests {
         let single = Slots::new(1);
         let busy = single.try_take("x", 1);
         assert!(busy.is_some() && single.try_take("x", 1).is_none());
+    }
+
+    #[test]
+    fn a_spare_slot_is_taken_once_there_is_one() {
+        let slots = Slots::new(2);
+        let mut busy = vec![slots.try_take("x", 1)];
+        let mut waiting = Box::pin(slots.take_spare("x", 1));
+        assert!((&mut waiting).now_or_never().is_none());
+        busy.clear();
+        assert!((&mut waiting).now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -102,7 +102,7 @@ impl Renderer {
 
     async fn render(&self, name: &str, query: &str) -> Result<Response, Problem> {
         let found = self.find(name).await?.ok_or_else(|| Problem::not_found(name))?;
-        let Some(turn) = self.0.gate.try_take() else {
+        let Some(turn) = self.0.gate.take().await else {
             self.0.metrics.eval_rejected();
             return Err(Problem::unavailable(name));
         };

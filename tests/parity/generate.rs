@@ -209,8 +209,13 @@ impl Writer<'_> {
         match self.below(9) {
             0 => format!("({x} {} {y})", self.pick(&["+", "-", "*", "&", "|", "^", "%"])),
             1 => format!("({x} {} 3)", self.pick(&["<<", ">>"])),
-            // The engine reads `~x * y` as `~(x * y)`: see `known.rs`.
-            2 => format!("(~{x})"),
+            // Signs within products are rewritten before the engine sees them.
+            2 => match self.below(4) {
+                0 => format!("(~{x})"),
+                1 => format!("(-~{x} * {y})"),
+                2 => format!("({x}*- // of {{\n~{y}* 2)"),
+                _ => format!("({x} % -{y} * 2)"),
+            },
             3 => {
                 let of = self.pick_sized(depth);
                 format!("std.length({of})")
@@ -517,8 +522,8 @@ impl Writer<'_> {
                 self.pick(&[
                     "std.mapWithKey(function(k, v) [k, v, V], O)",
                     "std.prune(O)",
-                    // Not `a`, which `super` finds in go-jsonnet even so: see `known.rs`.
-                    "std.objectRemoveKey(O, 'b')",
+                    // No summand: there go-jsonnet finds the field even so, see `known.rs`.
+                    "{ r: std.objectRemoveKey(O, 'b') }",
                     "{ g: std.get(O, 'a', V), h: std.get(O, 'b', V, false) }",
                 ])
                 .replace('V', &value)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jaas_api::{ExternalArtifact, JsonnetSnippet};
+use jaas_api::{ExternalArtifact, JsonnetSnippet, RECONCILE_REQUEST};
 use jaas_tests::controlplane::ControlPlane;
 use jaas_tests::http;
 use jaas_tests::operator::{Operator, OperatorOptions};
@@ -242,4 +242,31 @@ async fn a_share_of_a_bucket_is_counted_in_bytes_and_found_again_after_a_restart
     one.delete("web-2").await;
     town.synced(one, "late").await;
     town.measured(&one.bytes(sizes[0] + one.size("late").await)).await;
+}
+
+#[tokio::test]
+async fn an_artifact_that_a_tenant_wrote_itself_takes_no_room() {
+    // 8 KiB: room for one artifact of two blocks.
+    let town = Town::with(&["--storage-quota=160Ki", "--storage-namespace-quota=5%"]).await;
+    let [one, other] = &town.teams;
+    one.create("web", 1).await;
+    town.synced(one, "web").await;
+    other.create("late", 2).await;
+    town.synced(other, "late").await;
+    one.create("late", 2).await;
+    town.judged(one, "late", "StorageFull").await;
+
+    // Whoever may write artifacts can announce what the operator would, and knows its revision from another namespace.
+    let announced = other.artifacts.get("late").await.unwrap();
+    let said = json!({"status": announced.status});
+    one.artifacts.patch_status("late", &PatchParams::default(), &Patch::Merge(said)).await.unwrap();
+    let asked = json!({"metadata": {"annotations": {RECONCILE_REQUEST: "now"}}});
+    one.snippets.patch("late", &PatchParams::default(), &Patch::Merge(asked)).await.unwrap();
+    let answered = town.until(one, "late", "has been asked", |snippet| {
+        status(snippet).last_handled_reconcile_at.as_deref() == Some("now")
+    });
+    let answered = answered.await;
+    assert_eq!(status(&answered).ready().unwrap().reason, "StorageFull", "{}", message(&answered));
+    assert_eq!(status(&answered).revision, None);
+    town.measured(&one.bytes(8192)).await;
 }

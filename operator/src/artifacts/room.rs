@@ -107,3 +107,30 @@ async fn round(world: &World, asking: &Key, within: Option<&str>) -> bool {
     }
     removed > 0
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::pin::pin;
+
+    use futures::{FutureExt as _, poll};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_namespace_waits_for_its_own_round_and_for_no_other() {
+        let room = Room::default();
+        let (slow, other) = (room.of("a"), room.of("b"));
+        let (finish, finished) = oneshot::channel();
+        let mut first = pin!(once(&slow, || async { finished.await.unwrap() }));
+        assert!(poll!(&mut first).is_pending());
+        assert_eq!(once(&other, || async { false }).now_or_never(), Some(false));
+        let again = room.of("a");
+        let mut second = pin!(once(&again, || async { false }));
+        assert!(poll!(&mut second).is_pending());
+        finish.send(true).unwrap();
+        assert!(first.await);
+        assert!(second.await, "who waited gets the answer of the round");
+    }
+}

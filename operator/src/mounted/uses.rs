@@ -50,10 +50,11 @@ pub fn of(state: &State, spec: &SnippetSpec, own: &Tree<'_>, libraries: &BTreeMa
         |alias: &&String| jaas_sources::archive::is_safe_name(alias) && !alias.contains('/') && alias.len() <= 253;
     let mut names: Vec<_> = reach.named.iter().filter(is_mounted).filter(is_alias).cloned().collect();
     let refused = names.iter().find_map(|alias| Some((alias.clone(), state.refused.get(alias)?.clone())));
-    let needed = reach.named.union(&reach.taken).filter(is_mounted);
-    let needed = needed.filter_map(|alias| Some((alias.clone(), Arc::clone(state.libraries.get(alias)?))));
+    let asked = reach.named.union(&reach.taken).filter(is_mounted);
+    let all = state.libraries.keys().filter(|_| reach.is_cut_short).filter(is_mounted);
+    let needed = asked.chain(all).filter_map(|alias| Some((alias.clone(), Arc::clone(state.libraries.get(alias)?))));
     let needed = needed.collect();
-    if reach.searches || names.len() > LIMIT {
+    if reach.searches || reach.is_cut_short || names.len() > LIMIT {
         names = vec![ALL.to_owned()];
     }
     Uses { names, libraries: needed, refused }

@@ -1,8 +1,13 @@
 //! Who may evaluate now.
 
+use std::time::Duration;
+
 use crate::fair::{Slot, Slots};
 
 use super::OWNER;
+
+/// How long a request waits for a slot: an evaluation that was just answered keeps its own until its worker has tidied up.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Slots for the evaluations of requests.
 #[derive(Clone, Debug)]
@@ -22,8 +27,8 @@ impl Gate {
         Self { slots, keep: 0 }
     }
 
-    /// A slot, unless there is none. Nobody waits for one: who asks has a retry of its own.
-    pub(super) fn try_take(&self) -> Option<Slot> {
-        self.slots.try_take(OWNER, self.keep)
+    /// A slot, unless there is none within a moment. Nobody waits longer: who asks has a retry of its own.
+    pub(super) async fn take(&self) -> Option<Slot> {
+        tokio::time::timeout(MOMENT, self.slots.take_spare(OWNER, self.keep)).await.ok()
     }
 }

@@ -718,4 +718,28 @@ mod tests {
         assert!(text.contains("jaas_snippet_rendered_bytes_bucket{le=\"1024.0\"} 2"), "{text}");
         assert!(!text.contains("name=\"b\""), "{text}");
     }
+
+    #[test]
+    fn accounts_that_tenants_invent_end_in_one_series() {
+        let metrics = Metrics::default();
+        let failed = |namespace: &str, name: &str| {
+            metrics.token_mint_failed(&Account { namespace: namespace.to_owned(), name: name.to_owned() });
+        };
+        for number in 0..ACCOUNTS + 50 {
+            failed("a", &format!("t{number}"));
+        }
+        failed("a", "t0");
+        failed("b", "t");
+        let text = metrics.encode().unwrap();
+        let series = |labels: &str| {
+            let start = format!("jaas_tenant_token_mint_failures_total{{{labels}");
+            text.lines().filter(|line| line.starts_with(&start)).collect::<Vec<_>>()
+        };
+        assert_eq!(series("namespace=\"a\"").len(), ACCOUNTS + 1);
+        for (account, times) in [("(others)", 50), ("t0", 2), ("t99", 1)] {
+            let found = series(&format!("namespace=\"a\",serviceAccount=\"{account}\""));
+            assert!(found.len() == 1 && found.iter().all(|line| line.ends_with(&format!(" {times}"))), "{found:?}");
+        }
+        assert_eq!(series("namespace=\"b\",serviceAccount=\"t\"").len(), 1, "each namespace has its own");
+    }
 }

@@ -20,6 +20,11 @@ pub(crate) fn describe(error: &Error, label: &str) -> String {
         ErrorKind::StaticAnalysisError(findings) => {
             ("static analysis failed".to_owned(), findings.iter().map(finding).collect())
         }
+        // A comprehension over an array that is written out is evaluated anew where it fails, and forgets the cause meanwhile.
+        ErrorKind::InfiniteRecursionDetected => (
+            "infinite recursion detected, or an element of an array that a comprehension goes over fails".to_owned(),
+            Vec::new(),
+        ),
         message => (message.to_string(), Vec::new()),
     };
     lines.extend(error.trace().0.iter().map(frame));

@@ -19,7 +19,7 @@ use crate::stdlib::Library;
 use crate::{diagnostic, kubernetes, manifest};
 
 /// Names the engine and the writers of this crate. Whenever the bytes of any answer could change, this does.
-pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, writer 2";
+pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, writer 3";
 
 /// The stack depth of go-jsonnet, for requests that set none.
 const DEFAULT_STACK: u32 = 500;

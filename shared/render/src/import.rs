@@ -14,8 +14,8 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::Acyclic;
 
 pub(crate) use self::lookup::{Trees, find};
-use crate::comments;
 use crate::location::{Location, Reading, Root};
+use crate::rewrite;
 use crate::worker::pad;
 
 /// Everything a program can import, and where it starts.
@@ -88,7 +88,7 @@ impl Tree {
             .misread
             .borrow_mut()
             .entry(found.clone())
-            .or_insert_with(|| self.file(&found.0, &found.1).is_some_and(comments::misread));
+            .or_insert_with(|| self.file(&found.0, &found.1).is_some_and(rewrite::misread));
         if !misread {
             return Ok(Reading::Code);
         }
@@ -102,8 +102,8 @@ impl Tree {
             (true, false) => Ok(Reading::Code),
             (false, true) => Ok(Reading::Text),
             (true, true) | (false, false) => Err(format!(
-                "cannot tell whether {path:?} is wanted as code or as text: the file holds a block comment that ends \
-                 with an even number of stars, so import it once per file, by a plain string"
+                "cannot tell whether {path:?} is wanted as code or as text: as code it is rewritten (a block comment that ends \
+                 with an even number of stars, the escape \\/, or a sign within a product), so import it once per file, by a plain string"
             )),
         }
     }
@@ -173,7 +173,7 @@ impl ImportResolver for Tree {
         pad::loading(location);
         Ok(match location {
             Location::File { reading: Reading::Text, .. } => content.to_vec(),
-            Location::File { .. } | Location::Fragment(_) => comments::rewrite(content).into_owned(),
+            Location::File { .. } | Location::Fragment(_) => rewrite::rewrite(content).into_owned(),
         })
     }
 }

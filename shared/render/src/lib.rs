@@ -9,7 +9,6 @@
 
 mod budget;
 pub mod collect;
-mod comments;
 mod diagnostic;
 mod evaluate;
 mod import;
@@ -19,6 +18,7 @@ mod manifest;
 mod octets;
 pub mod reach;
 mod request;
+mod rewrite;
 mod stdlib;
 mod token;
 pub mod worker;

@@ -47,7 +47,12 @@ pub struct Reach {
     pub taken: BTreeSet<String>,
     /// Whether an import that names no library is looked for in all of them.
     pub searches: bool,
+    /// Whether there were more than [`MOST`] imports, so that not all of them were followed: it may reach anything.
+    pub is_cut_short: bool,
 }
+
+/// Imports that are followed. Each may cost a look at every library, and anybody may write millions.
+pub const MOST: usize = 10_000;
 
 impl Program<'_> {
     /// Follows every import from the entry file on.
@@ -57,8 +62,15 @@ impl Program<'_> {
         let start = (Root::Own, self.entry.to_owned());
         let mut known = BTreeSet::from([start.clone()]);
         let mut open = vec![start];
+        let mut left = MOST;
         let mut follow = |root: &Root, importer: &str, code: &[u8], open: &mut Vec<_>| {
             for import in imports(code) {
+                if left == 0 {
+                    asked.borrow_mut().is_cut_short = true;
+                    open.clear();
+                    return;
+                }
+                left -= 1;
                 if let Ok(found) = find(&watched, root, importer, &import)
                     && known.insert(found.clone())
                 {
@@ -146,6 +158,19 @@ mod tests {
         assert_eq!(told(&main("import 'a'"), &libraries, &[]), "a,b,c | a,b,c | false");
         assert_eq!(told(&main("import 'b/z.libsonnet'"), &libraries, &[]), "b,c | b,c | false");
         assert_eq!(told(&main("1"), &libraries, &["import 'c'"]), "c | c | false", "variables import, too");
+    }
+
+    #[test]
+    fn no_more_imports_are_followed_than_anybody_needs() {
+        let code = |imports: usize| (0..imports).map(|n| format!("import 'a{n}/x';")).collect::<String>();
+        let told = |imports: usize| {
+            let own = files(&[("main.jsonnet", &code(imports))]);
+            let program = Program { entry: "main.jsonnet", fragments: vec![], own: &own, libraries: BTreeMap::new() };
+            let reach = program.reach();
+            (reach.named.len(), reach.is_cut_short)
+        };
+        assert_eq!(told(MOST), (MOST, false));
+        assert_eq!(told(MOST + 5), (MOST, true));
     }
 
     #[test]

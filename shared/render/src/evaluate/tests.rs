@@ -124,6 +124,16 @@ fn a_diagnostic_holds_the_message_and_the_places() {
 }
 
 #[test]
+fn an_element_that_a_comprehension_fails_on_is_not_blamed_on_a_recursion_alone() {
+    assert_eq!(
+        diagnostic(&request("{\n  a: [x for x in [1, error 'no']],\n}")),
+        "infinite recursion detected, or an element of an array that a comprehension goes over fails\n\
+        \x20   while writing $.a\n\
+        \x20   in team/app/main.jsonnet"
+    );
+}
+
+#[test]
 fn a_syntax_error_names_its_place() {
     assert_eq!(diagnostic(&request("{\n  a: }")), "syntax error: unexpected '}'\n    team/app/main.jsonnet:2:6: here");
 }

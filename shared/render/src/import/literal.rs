@@ -5,6 +5,7 @@ use std::ops::Range;
 use jrsonnet_ir::unescape::unescape;
 
 use crate::location::Reading;
+use crate::rewrite;
 use crate::token::{Kind, Token, tokens};
 
 /// One import expression.
@@ -46,7 +47,10 @@ fn reading(code: &[u8], token: &Token) -> Option<Reading> {
 fn decode(code: &[u8], token: &Token) -> Option<String> {
     let text = str::from_utf8(&code[token.range.clone()]).ok()?;
     match token.kind {
-        Kind::Quoted => unescape(&text[1..text.len() - 1]),
+        Kind::Quoted => {
+            let path = rewrite::without_escapes(&text.as_bytes()[1..text.len() - 1]);
+            unescape(str::from_utf8(&path).ok()?)
+        }
         Kind::Verbatim => {
             let quote = &text[1..2];
             Some(text[2..text.len() - 1].replace(&quote.repeat(2), quote))
@@ -61,14 +65,14 @@ mod tests {
 
     #[test]
     fn an_import_is_found_however_its_path_is_written() {
-        let code = r#"import 'a' + importstr /* ' */ "b\u002fc" + (importbin(@'d''e')) + 'import "f"' + imports"#;
+        let code = r#"import 'a' + importstr /* ' */ "b\u002fc\/d" + (importbin(@'d''e')) + 'import "f"' + imports"#;
         let found: Vec<_> =
             imports(code.as_bytes()).map(|import| (import.path, import.reading, &code[import.range])).collect();
         assert_eq!(
             found,
             [
                 ("a".to_owned(), Reading::Code, "import 'a'"),
-                ("b/c".to_owned(), Reading::Text, r#"importstr /* ' */ "b\u002fc""#),
+                ("b/c/d".to_owned(), Reading::Text, r#"importstr /* ' */ "b\u002fc\/d""#),
                 ("d'e".to_owned(), Reading::Text, "importbin(@'d''e'"),
             ]
         );

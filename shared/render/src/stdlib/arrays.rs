@@ -1,9 +1,11 @@
 //! Functions of arrays.
 
-use jrsonnet_evaluator::function::{NativeFn, builtin};
+use jrsonnet_evaluator::function::{FuncVal, NativeFn, builtin};
 use jrsonnet_evaluator::typed::BoundedUsize;
 use jrsonnet_evaluator::val::{ArrValue, IndexableVal};
 use jrsonnet_evaluator::{IStr, ObjValue, ObjValueBuilder, Result, Thunk, Val};
+
+use jrsonnet_stdlib::builtin_make_array;
 
 use super::{plain, refuse};
 
@@ -12,12 +14,18 @@ pub(super) fn register(library: &mut ObjValueBuilder) {
         .method("sum", sum {})
         .method("avg", avg {})
         .method("join", join {})
+        .method("makeArray", make_array {})
         .method("repeat", repeat {})
         .method("slice", slice {})
         .method("flatMap", flat_map {})
         .method("foldl", foldl {})
         .method("foldr", foldr {})
+        .method("map", map {})
+        .method("mapWithIndex", map_with_index {})
+        .method("reverse", reverse {})
         .method("mapWithKey", map_with_key {})
+        .method("objectKeysValues", object_keys_values {})
+        .method("objectKeysValuesAll", object_keys_values_all {})
         .method("flattenArrays", flatten_arrays {})
         .method("removeAt", remove_at {})
         .method("mergePatch", merge_patch {});
@@ -36,6 +44,14 @@ fn avg(arr: Vec<f64>) -> Result<f64> {
     #[allow(clippy::cast_precision_loss, reason = "no array is that long")]
     let length = arr.len() as f64;
     Ok(arr.iter().fold(0.0, |sum, number| sum + number) / length)
+}
+
+/// A size below zero stands for none.
+#[builtin]
+fn make_array(sz: i32, func: FuncVal) -> Result<ArrValue> {
+    let Ok(size) = u32::try_from(sz) else { return Ok(ArrValue::empty()) };
+    let engine = FuncVal::builtin(builtin_make_array {});
+    <NativeFn!((u32, FuncVal) -> ArrValue)>::try_from(engine)?.call(size, func)
 }
 
 /// A count below zero stands for none. The engine's own array goes on for ever where it is indexed.
@@ -152,6 +168,35 @@ fn foldr(func: Binary, arr: IndexableVal, init: Val) -> Result<Val> {
     Ok(folded)
 }
 
+/// An element is evaluated where the function asks for it.
+#[builtin]
+fn map(func: Unary, arr: IndexableVal) -> ArrValue {
+    let arr = arr.to_array();
+    let mapped = arr.iter_lazy().map(|element| {
+        let func = func.clone();
+        Thunk!(move || func.call(element))
+    });
+    ArrValue::new(mapped.collect::<Vec<_>>())
+}
+
+type Indexed = NativeFn!((u32, Thunk<Val>) -> Val);
+
+#[builtin]
+fn map_with_index(func: Indexed, arr: IndexableVal) -> ArrValue {
+    let arr = arr.to_array();
+    let mapped = (0_u32..).zip(arr.iter_lazy()).map(|(index, element)| {
+        let func = func.clone();
+        Thunk!(move || func.call(index, element))
+    });
+    ArrValue::new(mapped.collect::<Vec<_>>())
+}
+
+/// The engine's own array counts below zero where it is indexed beyond its end.
+#[builtin]
+fn reverse(arr: ArrValue) -> ArrValue {
+    ArrValue::new(arr.iter_lazy().rev().collect::<Vec<_>>())
+}
+
 type Keyed = NativeFn!((IStr, Thunk<Val>) -> Val);
 
 #[builtin]
@@ -163,6 +208,27 @@ fn map_with_key(func: Keyed, obj: ObjValue) -> ObjValue {
         mapped.field(name).thunk(Thunk!(move || func.call(key, value)));
     }
     mapped.build()
+}
+
+/// No value is evaluated, nor is it by its key.
+#[builtin]
+fn object_keys_values(o: ObjValue) -> ArrValue {
+    pairs(&o, false)
+}
+
+#[builtin]
+fn object_keys_values_all(o: ObjValue) -> ArrValue {
+    pairs(&o, true)
+}
+
+fn pairs(object: &ObjValue, include_hidden: bool) -> ArrValue {
+    let pair = |key: IStr| {
+        let mut pair = ObjValueBuilder::with_capacity(2);
+        pair.field("value").thunk(object.get_lazy_or_bail(key.clone()));
+        pair.field("key").value(Val::string(key));
+        Val::Obj(pair.build())
+    };
+    ArrValue::new(object.fields_ex(include_hidden).into_iter().map(pair).collect::<Vec<_>>())
 }
 
 #[builtin]

@@ -153,7 +153,8 @@ fn set(arr: ArrValue, keyF: Option<FuncVal>) -> Result<ArrValue> {
 /// go-jsonnet answers.
 #[builtin]
 #[allow(non_snake_case, reason = "programs may name the arguments")]
-fn set_member(x: Thunk<Val>, arr: ArrValue, keyF: Option<FuncVal>) -> Result<bool> {
+fn set_member(x: Thunk<Val>, arr: IndexableVal, keyF: Option<FuncVal>) -> Result<bool> {
+    let arr = arr.to_array();
     let key = keyF.map(<NativeFn!((Thunk<Val>) -> Val)>::try_from).transpose()?;
     let key = |element: Thunk<Val>| match &key {
         Some(key) => key.call(element),
